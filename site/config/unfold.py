@@ -1,0 +1,134 @@
+"""How Unfold dresses the admin. Names it knows: https://unfoldadmin.com/docs/configuration/settings/"""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+
+def may(permission: str) -> Callable[[HttpRequest], bool]:
+    return lambda request: request.user.has_perm(permission)
+
+
+def file(path: str) -> Callable[[HttpRequest], str]:
+    return lambda request: static(path)
+
+
+def item(title: str, icon: str, app: str, model: str) -> dict[str, Any]:
+    """A line of the sidebar that leads to a model's list, for those who may view it."""
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{app}_{model}_changelist"),
+        "permission": may(f"{app}.view_{model}"),
+    }
+
+
+NAVIGATION = [
+    {
+        "items": [
+            {"title": "Dashboard", "icon": "monitoring", "link": reverse_lazy("admin:index")},
+        ],
+    },
+    {
+        "title": "Behaviour",
+        "separator": True,
+        "items": [
+            item("Sessions", "visibility", "tracking", "session"),
+            item("Session reports", "lab_profile", "reports", "sessionreport"),
+            item("Events", "list_alt", "tracking", "event"),
+            item("Event errors", "error", "tracking", "eventerror"),
+        ],
+    },
+    {
+        "title": "Intake",
+        "separator": True,
+        "items": [
+            item("Receipts", "receipt_long", "tracking", "receipt"),
+            item("Waiting batches", "inbox", "tracking", "batch"),
+            item("Set-aside batches", "inventory_2", "tracking", "setasidebatch"),
+        ],
+    },
+    {
+        "title": "Senders",
+        "separator": True,
+        "items": [
+            item("Applications", "apps", "tracking", "application"),
+            item("API keys", "key", "tracking", "apikey"),
+        ],
+    },
+    {
+        "title": "Tasks",
+        "separator": True,
+        "collapsible": True,
+        "items": [
+            item("Task results", "task_alt", "django_celery_results", "taskresult"),
+            item("Group results", "stacks", "django_celery_results", "groupresult"),
+            item("Periodic tasks", "event_repeat", "django_celery_beat", "periodictask"),
+            item("Intervals", "timer", "django_celery_beat", "intervalschedule"),
+            item("Crontabs", "calendar_month", "django_celery_beat", "crontabschedule"),
+            item("Solar events", "wb_sunny", "django_celery_beat", "solarschedule"),
+            item("Clocked times", "alarm", "django_celery_beat", "clockedschedule"),
+        ],
+    },
+    {
+        "title": "People",
+        "separator": True,
+        "collapsible": True,
+        "items": [
+            item("Users", "person", "auth", "user"),
+            item("Groups", "group", "auth", "group"),
+        ],
+    },
+]
+
+# Deep teal on cool ink.
+PRIMARY = {
+    "50": "oklch(98.4% .014 180.72)",
+    "100": "oklch(95.3% .051 180.801)",
+    "200": "oklch(91% .096 180.426)",
+    "300": "oklch(85.5% .138 181.071)",
+    "400": "oklch(77.7% .152 181.912)",
+    "500": "oklch(70.4% .14 182.503)",
+    "600": "oklch(52% .096 184.704)",
+    "700": "oklch(46% .086 186.391)",
+    "800": "oklch(39% .073 188.216)",
+    "900": "oklch(33% .06 188.416)",
+    "950": "oklch(27.7% .046 192.524)",
+}
+
+# Grey with a little of it.
+BASE = {
+    "50": "oklch(98.3% .004 195)",
+    "100": "oklch(96.2% .006 195)",
+    "200": "oklch(91.8% .009 195)",
+    "300": "oklch(86% .012 195)",
+    "400": "oklch(70.5% .018 195)",
+    "500": "oklch(52% .022 195)",
+    "600": "oklch(43% .024 195)",
+    "700": "oklch(36% .024 195)",
+    "800": "oklch(28% .022 200)",
+    "900": "oklch(20.5% .018 205)",
+    "950": "oklch(14% .014 205)",
+}
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "The Eye",
+    "SITE_HEADER": "The Eye",
+    "SITE_SUBHEADER": "Behaviour analytics",
+    "SITE_SYMBOL": "visibility",
+    "SITE_ICON": file("tracking/icon.svg"),
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": file("tracking/icon.svg")},
+    ],
+    "SITE_VIEWS": [
+        ("dashboard.json", "eye_dashboard_data", "admin_ext.dashboard.DashboardData"),
+        ("queued-tasks/", "eye_tasks", "admin_ext.task_page.TasksPage"),
+    ],
+    "DASHBOARD_CALLBACK": "admin_ext.dashboard.fill",
+    "STYLES": [file("admin_ext/eye.css")],
+    "COLORS": {"base": BASE, "primary": PRIMARY},
+    "SIDEBAR": {"show_search": True, "navigation": NAVIGATION},
+}
