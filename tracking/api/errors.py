@@ -1,0 +1,162 @@
+"""The one shape of every error the API answers, and the list of its codes."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.http import HttpRequest, JsonResponse
+from rest_framework import exceptions
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+RETRY_AFTER = "2"
+
+# code → (HTTP status, what it means and what to do about it); shown at /docs/errors.
+CODES: dict[str, tuple[int, str]] = {
+    "malformed_json": (
+        400,
+        "The body is not strict JSON in UTF-8. NaN, Infinity and numbers too large for a double "
+        "are not JSON. Encode the body with a JSON library and send it whole.",
+    ),
+    "empty_body": (400, "Nothing was sent. Send one event, or an array of at least one."),
+    "not_events": (
+        400,
+        "The body is JSON, but neither an event (an object) nor an array of events.",
+    ),
+    "too_deep": (400, "Objects and arrays may be nested 32 deep. Flatten the data."),
+    "bad_encoding": (
+        400,
+        "The body does not decompress. Send Content-Encoding: gzip only with a gzip body.",
+    ),
+    "bad_request": (400, "The request cannot be read. The message says what is wrong."),
+    "unauthorized": (
+        401,
+        "There is no key, or it is unknown, revoked or expired. Send Authorization: Bearer KEY "
+        "with a live key; staff make keys in the admin.",
+    ),
+    "forbidden": (
+        403,
+        "The key is right, but it may not do this: a publishable key only writes, and a secret "
+        "key only reads what its own application sent.",
+    ),
+    "wrong_origin": (
+        403,
+        "This publishable key may not be used from this origin. Add the page's origin (scheme, "
+        "host and port) to the key in the admin.",
+    ),
+    "secret_key_in_browser": (
+        403,
+        "A secret key came from a browser. Revoke it, and use a publishable key in pages.",
+    ),
+    "not_found": (404, "There is nothing here, or it is not yours to see."),
+    "method_not_allowed": (405, "This address does not take this method; see the Allow header."),
+    "too_large": (
+        413,
+        "The body, decompressed, is over the limit: 1 MiB with a publishable key, 5 MiB with a "
+        "secret one. Send smaller batches.",
+    ),
+    "event_too_large": (413, "One event is over 64 KiB. Send less data in it."),
+    "too_many_events": (413, "A batch holds at most 1,000 events. Send several."),
+    "unsupported_media_type": (
+        415,
+        "Send Content-Type: application/json, uncompressed or with Content-Encoding: gzip. "
+        "text/plain is taken with publishable keys only.",
+    ),
+    "too_many_requests": (429, "Slow down; Retry-After says for how many seconds."),
+    "internal_error": (500, "Our mistake. The log has it under the request id."),
+    "unavailable": (
+        503,
+        "The service cannot do this just now and has kept nothing of this request. Send it again "
+        "after Retry-After seconds.",
+    ),
+}
+
+
+class ApiError(Exception):
+    """A refusal, to be answered with `code`'s status and the message (or the code's own text)."""
+
+    def __init__(self, code: str, message: str | None = None, field: str | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.message = message or CODES[code][1]
+        self.field = field
+
+
+def error_body(request: HttpRequest, error: ApiError) -> dict[str, Any]:
+    return {
+        "error": {
+            "code": error.code,
+            "message": error.message,
+            "field": error.field,
+            "docs": f"/docs/errors#{error.code}",
+        },
+        "request_id": getattr(request, "request_id", ""),
+    }
+
+
+def error_headers(code: str) -> dict[str, str]:
+    status = CODES[code][0]
+    if status == 401:
+        return {"WWW-Authenticate": "Bearer"}
+    return {"Retry-After": RETRY_AFTER} if status == 503 else {}
+
+
+def error_response(
+    request: HttpRequest, error: ApiError, headers: Mapping[str, str] | None = None
+) -> JsonResponse:
+    return JsonResponse(
+        error_body(request, error),
+        status=CODES[error.code][0],
+        headers={**error_headers(error.code), **(headers or {})},
+    )
+
+
+BY_STATUS = {
+    400: "bad_request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    415: "unsupported_media_type",
+    429: "too_many_requests",
+    503: "unavailable",
+}
+
+
+def drf_exception_handler(exc: Exception, context: Mapping[str, Any]) -> Response | None:
+    """REST framework's exceptions in our shape. What it does not know becomes Django's 500."""
+    request = context["request"]
+    error = _as_api_error(exc)
+    if error is None:
+        return None
+    headers = error_headers(error.code)
+    if isinstance(exc, exceptions.MethodNotAllowed):
+        headers["Allow"] = ", ".join(context["view"].allowed_methods)
+    return Response(error_body(request, error), status=CODES[error.code][0], headers=headers)
+
+
+def _as_api_error(exc: Exception) -> ApiError | None:
+    if isinstance(exc, ApiError):
+        return exc
+    if isinstance(exc, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
+        return ApiError("unauthorized")
+    if isinstance(exc, exceptions.ValidationError | exceptions.ParseError):
+        return ApiError("bad_request", str(exc.detail))
+    if isinstance(exc, exceptions.APIException):
+        fallback = "bad_request" if exc.status_code < 500 else "internal_error"
+        return ApiError(BY_STATUS.get(exc.status_code, fallback))
+    return None
+
+
+class JsonWhateverIsAsked(DefaultContentNegotiation):
+    """There is nothing but JSON, so that an Accept header cannot be answered in any other way."""
+
+    def select_renderer(
+        self,
+        request: Request,
+        renderers: Iterable[BaseRenderer],
+        format_suffix: str | None = None,
+    ) -> tuple[BaseRenderer, str]:
+        json = next(iter(renderers))
+        return json, json.media_type

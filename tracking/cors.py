@@ -1,0 +1,43 @@
+"""Which sites' pages may send events: those at an origin of some live publishable key.
+
+A browser asks before it shows us the key, so this looks at all keys. That the key and the origin
+belong together is checked with the request itself.
+"""
+
+import re
+from time import monotonic
+
+from django.conf import settings
+from django.db import Error
+from django.http import HttpRequest
+
+from tracking.keys import MEMORY_SECONDS
+from tracking.models import ApiKey
+
+_known: tuple[float, frozenset[str]] = (0.0, frozenset())
+
+
+def is_allowed(sender: object, request: HttpRequest, **signal: object) -> bool:
+    sends = re.fullmatch(settings.CORS_URLS_REGEX, request.path_info)
+    return bool(sends) and request.headers.get("Origin", "") in _origins()
+
+
+def _origins() -> frozenset[str]:
+    """The origins of all live publishable keys, as of some seconds ago."""
+    global _known
+    until, origins = _known
+    if monotonic() < until:
+        return origins
+    try:
+        keys = ApiKey.objects.filter(kind=ApiKey.Kind.PUBLISHABLE, revoked_at=None)
+        origins = frozenset(o for some in keys.values_list("origins", flat=True) for o in some)
+    except Error:  # the request itself will answer that the database is away
+        return origins
+    _known = (monotonic() + MEMORY_SECONDS, origins)
+    return origins
+
+
+def forget() -> None:
+    """Drops what this process remembers of origins."""
+    global _known
+    _known = (0.0, frozenset())

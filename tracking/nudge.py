@@ -1,0 +1,137 @@
+"""Telling the workers that something waits: a hint that may get lost, and never holds anyone up.
+
+Ringing a bell only sets a flag; a thread of this process publishes the task. A broker that is away
+or frozen is tried again at growing intervals, by that thread alone.
+"""
+
+import logging
+import os
+import threading
+from contextlib import suppress
+from queue import Empty, Queue
+from time import sleep
+
+from celery import Task
+from django.conf import settings
+from django.core.cache import cache
+
+logger = logging.getLogger(__name__)
+
+# A nudge that no worker took for this long is worth nothing any more.
+EXPIRES_SECONDS = 30
+# While a nudge is queued and not yet started, no other is published; at most for this long,
+# because the broker may have lost it.
+QUEUED_SECONDS = 1
+PAUSE_SECONDS = 0.02
+FIRST_RETRY_SECONDS = 0.5
+LAST_RETRY_SECONDS = 8.0
+
+
+class Bell:
+    """Wakes the workers for one task that takes no arguments and does whatever waits."""
+
+    def __init__(self, task: "Task[[], object]") -> None:
+        self.task = task
+        self.rung = threading.Event()
+        self.thread_of = 0  # the process whose thread publishes: threads do not survive a fork
+        self.starting = threading.Lock()
+
+    def ring(self) -> None:
+        """Returns at once, whatever the broker does. Call it after the commit."""
+        self.rung.set()
+        if self.thread_of != os.getpid():
+            self._start_thread()
+
+    def answered(self) -> None:
+        """The task calls this first, before it looks: who commits later rings again."""
+        try:
+            cache.delete(self._queued_key)
+        except Exception:  # the cache is a hint too, and each library has errors of its own
+            logger.debug("The cache did not answer", exc_info=True)
+
+    @property
+    def _queued_key(self) -> str:
+        return f"nudge:{self.task.name}"
+
+    def _start_thread(self) -> None:
+        with (
+            self.starting,
+            suppress(RuntimeError),
+        ):  # no thread to be had: the next ring tries again
+            if self.thread_of != os.getpid():
+                threading.Thread(target=self._publish_for_ever, daemon=True).start()
+                self.thread_of = os.getpid()
+
+    def _publish_for_ever(self) -> None:
+        retry = FIRST_RETRY_SECONDS
+        while True:
+            self.rung.wait()
+            self.rung.clear()
+            try:
+                self._publish()
+                retry = FIRST_RETRY_SECONDS
+                sleep(PAUSE_SECONDS)
+            except Exception as error:
+                self.rung.set()
+                logger.warning(
+                    "The broker took no nudge for %s (%s); next try in %.1f s",
+                    self.task.name,
+                    type(error).__name__,
+                    retry,
+                )
+                sleep(retry)
+                retry = min(2 * retry, LAST_RETRY_SECONDS)
+
+    def _publish(self) -> None:
+        if not self._is_first():
+            return
+        try:
+            self.task.apply_async(expires=EXPIRES_SECONDS, ignore_result=True, retry=False)
+        except Exception:
+            self.answered()  # or the next try would take this one for published
+            raise
+
+    def _is_first(self) -> bool:
+        """Whether no other nudge is queued. Only a cache that the workers share can tell."""
+        if not settings.EYE_SHARED_CACHE:
+            return True
+        try:
+            return cache.add(self._queued_key, 1, QUEUED_SECONDS)
+        except Exception:  # the cache is a hint as well
+            return True
+
+
+class BrokerAway(Exception):
+    """The broker did not take the task in time."""
+
+
+# How many threads a frozen broker may hold.
+_publishing = threading.BoundedSemaphore(8)
+
+
+def publish(task: "Task[..., object]", *args: str, timeout: float = 2.0) -> str:
+    """Queues a task that somebody waits for, and gives its id; raises `BrokerAway` in time.
+
+    A frozen broker holds a publisher for as long as it is frozen, so that it is done in a thread
+    which the caller leaves behind. The task may then still run: it must be safe to run twice.
+    """
+    answer: Queue[str | Exception] = Queue()
+    if not _publishing.acquire(blocking=False):
+        raise BrokerAway
+
+    def send() -> None:
+        try:
+            answer.put(task.apply_async(args, retry=False).id)
+        except Exception as error:  # each transport has errors of its own
+            answer.put(error)
+        finally:
+            _publishing.release()
+
+    threading.Thread(target=send, daemon=True).start()
+    try:
+        result = answer.get(timeout=timeout)
+    except Empty:
+        raise BrokerAway from None
+    if isinstance(result, Exception):
+        raise BrokerAway from result
+    return result

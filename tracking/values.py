@@ -1,0 +1,56 @@
+"""Values that are JSON and yet cannot be kept as they are: each is named with its path."""
+
+import re
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from tracking.problems import Problem
+
+MAX_KEYS = 1_000
+MAX_PROBLEMS = 20
+MAX_INTEGER = 2**63 - 1
+MIN_INTEGER = -(2**63)
+
+# Nothing below can be wrong with a text in which this does not occur: most events stop here.
+SUSPICIOUS = re.compile(rb"\\u0000|\\u[dD][89a-fA-F]|[0-9]{19}")
+
+
+def problems(sent: dict[str, Any], raw: bytes) -> list[Problem]:
+    """What PostgreSQL could not hold unchanged in the event `sent`, whose JSON text is `raw`."""
+    if SUSPICIOUS.search(raw) or raw.count(b":") > MAX_KEYS:
+        return list(islice(_walk(sent, ""), MAX_PROBLEMS))
+    return []
+
+
+def _walk(value: Any, path: str) -> Iterator[Problem]:
+    if isinstance(value, dict):
+        yield from _walk_object(value, path)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _walk(item, f"{path}[{index}]")
+    elif isinstance(value, str):
+        yield from _text(value, path)
+    elif isinstance(value, int) and not MIN_INTEGER <= value <= MAX_INTEGER:
+        yield Problem(
+            path, "integer_out_of_range", "An integer must fit in 64 bits; send it as text.", value
+        )
+
+
+def _walk_object(value: dict[str, Any], path: str) -> Iterator[Problem]:
+    if len(value) > MAX_KEYS:
+        yield Problem(path, "too_many_keys", f"An object may have at most {MAX_KEYS:,} keys.")
+        return
+    for key, item in value.items():
+        inside = f"{path}.{key}" if path else key
+        yield from _text(key, inside)
+        yield from _walk(item, inside)
+
+
+def _text(value: str, path: str) -> Iterator[Problem]:
+    if "\0" in value:
+        yield Problem(path, "nul_character", "Text must not hold the character U+0000.", value)
+    if any("\ud800" <= char <= "\udfff" for char in value):
+        yield Problem(
+            path, "lone_surrogate", "Text holds half of a surrogate pair, which is no text.", value
+        )
