@@ -1,0 +1,9 @@
+from reports import api
+from tracking.api.urls import route
+
+urlpatterns = [
+    *route("sessions/<id:id>/report", api.ReportView.as_view(), "session-report"),
+    *route("sessions/<id:id>/pointer", api.PointerView.as_view(), "session-pointer"),
+    *route("sessions/<id:id>/recompute", api.RecomputeView.as_view(), "session-recompute"),
+    *route("tasks/<id:id>", api.TaskView.as_view(), "task"),
+]
