@@ -1,0 +1,29 @@
+"""The admin, one module an area. Importing a module registers its models."""
+
+from admin_ext.admin import (
+    api_keys,
+    applications,
+    errors,
+    events,
+    inbox,
+    periodic,
+    receipts,
+    reports,
+    sessions,
+    tasks,
+    users,
+)
+
+__all__ = [
+    "api_keys",
+    "applications",
+    "errors",
+    "events",
+    "inbox",
+    "periodic",
+    "receipts",
+    "reports",
+    "sessions",
+    "tasks",
+    "users",
+]

@@ -1,0 +1,126 @@
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.postgres.fields import ArrayField
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.safestring import SafeString
+from django.utils.timezone import now
+from unfold.contrib.forms.widgets import ArrayWidget
+
+from admin_ext import display
+from admin_ext.confirm import ask, dialog, is_confirmed
+from admin_ext.forms import ApiKeyForm
+from admin_ext.kit import ModelAdmin, action
+from tracking import keys
+from tracking.models import ApiKey
+
+REVOKING = "Whoever uses it is refused within seconds. A revoked key cannot be made valid again."
+
+
+def state(key: ApiKey) -> SafeString:
+    if key.revoked_at:
+        return display.badge("revoked", "danger")
+    if key.expires_at and key.expires_at <= now():
+        return display.badge("expired", "warning")
+    return display.badge("live", "success")
+
+
+def kind(key: ApiKey) -> SafeString:
+    return display.badge(key.kind, "info" if key.kind == ApiKey.Kind.SECRET else "neutral")
+
+
+def origins(key: ApiKey) -> SafeString:
+    return display.plain(", ".join(key.origins) or "own pages only")
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ModelAdmin):
+    form = ApiKeyForm
+    formfield_overrides = {ArrayField: {"widget": ArrayWidget}}
+    list_display = (
+        display.column(lambda key: display.plain(str(key)), "key", "key"),
+        display.words("application", "application"),
+        display.column(kind, "kind_badge", "kind"),
+        display.column(origins, "origins", "origins"),
+        display.column(state, "state", "state"),
+        display.time("created_at", "created (UTC)"),
+        display.time("expires_at", "expires (UTC)"),
+    )
+    list_filter = ("kind", "application")
+    list_select_related = ("application",)
+    actions = ("revoke_selected",)
+    actions_detail = ("revoke_one",)
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """One way to save: it leads to the page that shows the key."""
+        buttons = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().add_view(request, form_url, {**buttons, **(extra_context or {})})
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("application", "kind", "origins", "expires_at", *((state,) if obj else ()))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("application", "kind", state) if obj else ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Batches in the inbox refer to their key; a key that leaked is revoked."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
+        if change:
+            super().save_model(request, obj, form, change)
+            keys.forget()
+        else:
+            request.new_key = keys.issue(obj)  # type: ignore[attr-defined]
+
+    def response_add(
+        self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None
+    ) -> HttpResponse:
+        """The one page that shows the key. A message would keep it in a cookie or a table."""
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": "The new key",
+            "key": request.new_key,  # type: ignore[attr-defined]
+            "origin": f"{request.scheme}://{request.get_host()}",
+            "change_url": reverse("admin:tracking_apikey_change", args=[obj.pk]),
+        }
+        return TemplateResponse(request, "admin/tracking/apikey/issued.html", context)
+
+    @admin.action(description="Revoke keys", permissions=["change"])
+    def revoke_selected(
+        self, request: HttpRequest, queryset: QuerySet[ApiKey]
+    ) -> HttpResponse | None:
+        ids = list(queryset.filter(revoked_at=None).values_list("pk", flat=True))
+        if not ids:
+            messages.info(request, "These keys are revoked already.")
+            return None
+        if not is_confirmed(request):
+            title = f"Revoke {len(ids)} key{'s' if len(ids) > 1 else ''}?"
+            return ask(
+                self, request, "revoke_selected", ids, title=title, text=REVOKING, button="Revoke"
+            )
+        revoke(request, ids)
+        return None
+
+    @action(
+        description="Revoke",
+        permissions=["change"],
+        icon="block",
+        dialog=dialog("Revoke this key?", REVOKING, "Revoke"),
+    )
+    def revoke_one(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        revoke(request, [int(object_id)] if object_id.isdecimal() else [])
+        back = reverse("admin:tracking_apikey_changelist")
+        return HttpResponse(headers={"HX-Redirect": back})
+
+
+def revoke(request: HttpRequest, ids: list[int]) -> None:
+    count = ApiKey.objects.filter(pk__in=ids, revoked_at=None).update(revoked_at=now())
+    keys.forget()
+    messages.success(request, f"{count} key{'' if count == 1 else 's'} revoked.")

@@ -1,0 +1,38 @@
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.safestring import SafeString
+
+from admin_ext import display
+from admin_ext.kit import ModelAdmin
+from tracking.models import Application
+
+
+def keys_link(application: Any) -> SafeString:
+    url = reverse(
+        "admin:tracking_apikey_changelist", query={"application__id__exact": application.pk}
+    )
+    return display.link(url, f"{application.live_keys:,}")
+
+
+@admin.register(Application)
+class ApplicationAdmin(ModelAdmin):
+    list_display = (
+        display.words("name", "name", 80),
+        display.column(keys_link, "live_keys", "live keys", right=True),
+        display.time("created_at", "created (UTC)"),
+    )
+    search_fields = ("name",)
+    fields = ("name",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Application]:
+        live = Count("keys", filter=Q(keys__revoked_at=None))
+        applications: QuerySet[Application] = super().get_queryset(request)
+        return applications.annotate(live_keys=live)
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """Its events refer to it, and would no longer say where they came from."""
+        return False

@@ -1,0 +1,44 @@
+from django.contrib import admin
+from django.utils.safestring import SafeString
+
+from admin_ext import display, filters
+from admin_ext.kit import ReadOnlyAdmin
+from tracking.models import EventError
+
+
+def payload(error: EventError) -> SafeString:
+    return display.block(display.value_of(error, "event.payload") or display.EMPTY)
+
+
+receipt_link = display.column(
+    lambda error: display.change_link("tracking_receipt", error.receipt_id), "receipt", "receipt"
+)
+
+
+@admin.register(EventError)
+class EventErrorAdmin(ReadOnlyAdmin):
+    empty_hint = "Every field of every event was right."
+    list_display = (
+        display.time("created_at", "time (UTC)"),
+        display.words("field", "field"),
+        display.words("code", "code"),
+        display.words("message", "message", 120),
+        display.words("value", "value", 40),
+        display.words("application", "application", 40),
+        display.session_link(short=True),
+    )
+    list_filter = (filters.SessionFilter, filters.ReceiptFilter)
+    list_select_related = ("application",)
+    fields = (
+        display.words("field", "field", 200),
+        display.words("code", "code"),
+        display.words("message", "message", 1_000),
+        display.words("value", "value", 200),
+        display.words("application", "application"),
+        display.session_link(),
+        receipt_link,
+        display.figure("position", "place in its batch, from 0"),
+        display.time("created_at", "time (UTC)"),
+        display.column(payload, "payload", "the event as it was sent"),
+    )
+    readonly_fields = fields

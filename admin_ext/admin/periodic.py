@@ -1,0 +1,140 @@
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django_celery_beat.admin import ClockedScheduleAdmin as StockClockedScheduleAdmin
+from django_celery_beat.admin import CrontabScheduleAdmin as StockCrontabScheduleAdmin
+from django_celery_beat.admin import PeriodicTaskAdmin as StockPeriodicTaskAdmin
+from django_celery_beat.admin import PeriodicTaskForm as StockPeriodicTaskForm
+from django_celery_beat.admin import TaskSelectWidget
+from django_celery_beat.models import (
+    ClockedSchedule,
+    CrontabSchedule,
+    IntervalSchedule,
+    PeriodicTask,
+    SolarSchedule,
+)
+from kombu.utils.json import loads
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from admin_ext import display
+from admin_ext.kit import ModelAdmin, TabularInline
+from admin_ext.recompute import complain
+from tracking.nudge import BrokerAway, publish
+
+for model in (PeriodicTask, ClockedSchedule, CrontabSchedule, IntervalSchedule, SolarSchedule):
+    admin.site.unregister(model)
+
+
+class RegisteredTaskWidget(UnfoldAdminSelectWidget, TaskSelectWidget):  # type: ignore[misc]
+    pass
+
+
+class PeriodicTaskForm(StockPeriodicTaskForm):  # type: ignore[misc]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["task"].widget = UnfoldAdminTextInputWidget()
+        self.fields["regtask"].widget = RegisteredTaskWidget()
+
+
+def schedule(task: PeriodicTask) -> SafeString:
+    return display.plain(str(task.scheduler))
+
+
+def enabled(task: PeriodicTask) -> SafeString:
+    return display.badge("enabled", "success") if task.enabled else display.badge("paused")
+
+
+def translation(task: PeriodicTask) -> str:
+    return task.crontab.human_readable if task.crontab else display.EMPTY
+
+
+LAST_RUN = display.time("last_run_at", "last run (UTC)")
+TRANSLATION = display.column(translation, "crontab_translation", "crontab in words")
+
+
+@admin.register(PeriodicTask)
+class PeriodicTaskAdmin(ModelAdmin, StockPeriodicTaskAdmin):  # type: ignore[misc]
+    form = PeriodicTaskForm
+    # The library's own has an inline script, which the Content-Security-Policy forbids.
+    change_form_template = None
+    date_hierarchy = None
+    list_display = (
+        display.words("name", "name"),
+        display.column(enabled, "state", "state"),
+        display.words("task", "task"),
+        display.column(schedule, "schedule", "schedule"),
+        LAST_RUN,
+        display.figure("total_run_count", "runs"),
+    )
+    list_filter = ("enabled", "one_off")
+    sortable_by = ()
+    actions = ("enable_tasks", "disable_tasks", "run_tasks")
+    readonly_fields = (LAST_RUN, TRANSLATION)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        shown: dict[Any, Any] = {"last_run_at": LAST_RUN, "crontab_translation": TRANSLATION}
+        return [
+            (name, {"fields": [shown.get(field, field) for field in options["fields"]]})
+            for name, options in StockPeriodicTaskAdmin.fieldsets
+        ]
+
+    @admin.action(description="Enable selected tasks", permissions=["change"])
+    def enable_tasks(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        super().enable_tasks(request, queryset)
+
+    @admin.action(description="Pause selected tasks", permissions=["change"])
+    def disable_tasks(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        super().disable_tasks(request, queryset)
+
+    @admin.action(description="Run selected tasks now", permissions=["change"])
+    def run_tasks(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """As the library does, but in bounded time where the broker is frozen."""
+        self.celery_app.loader.import_default_modules()
+        tasks = {periodic: self.celery_app.tasks.get(periodic.task) for periodic in queryset}
+        if unknown := [periodic.task for periodic, task in tasks.items() if task is None]:
+            messages.error(request, f"Nothing was queued: no worker knows {', '.join(unknown)}.")
+            return
+        queued = 0
+        for periodic, task in tasks.items():
+            options = {"queue": periodic.queue} if periodic.queue else {}
+            options["headers"] = {"periodic_task_name": periodic.name}
+            try:
+                publish(task.signature(loads(periodic.args), loads(periodic.kwargs), **options))
+            except BrokerAway:
+                break
+            queued += 1
+        complain(request, queued, len(queryset))
+        if queued == len(queryset):
+            messages.success(request, f"{queued} task{'' if queued == 1 else 's'} queued.")
+
+
+class PeriodicTaskInline(TabularInline):
+    model = PeriodicTask
+    fields = ("name", "task", "args", "kwargs")
+    readonly_fields = fields
+    can_delete = False
+    extra = 0
+    show_change_link = True
+    verbose_name = "periodic task"
+    verbose_name_plural = "periodic tasks on this schedule"
+
+    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+
+@admin.register(IntervalSchedule, SolarSchedule)
+class ScheduleAdmin(ModelAdmin):
+    inlines = [PeriodicTaskInline]
+
+
+@admin.register(ClockedSchedule)
+class ClockedScheduleAdmin(ModelAdmin, StockClockedScheduleAdmin):  # type: ignore[misc]
+    inlines = [PeriodicTaskInline]
+
+
+@admin.register(CrontabSchedule)
+class CrontabScheduleAdmin(ModelAdmin, StockCrontabScheduleAdmin):  # type: ignore[misc]
+    inlines = [PeriodicTaskInline]

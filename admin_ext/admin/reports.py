@@ -1,0 +1,104 @@
+from django.contrib import admin
+from django.utils.safestring import SafeString
+
+from admin_ext import display, filters
+from admin_ext.exports import ReportResource, SafeExport
+from admin_ext.kit import ReadOnlyAdmin
+from admin_ext.recompute import RecomputeActions
+from reports.models import SessionReport
+
+
+def state(report: SessionReport) -> SafeString:
+    return display.badge("stale", "warning") if report.stale else display.badge("up to date")
+
+
+def flags(report: SessionReport) -> SafeString | str:
+    return display.plain(", ".join(report.flags)) if report.flags else display.EMPTY
+
+
+def by_category(report: SessionReport) -> SafeString:
+    return display.pretty(report.by_category)
+
+
+def by_name(report: SessionReport) -> SafeString:
+    return display.pretty(report.by_name)
+
+
+SESSION = display.session_link()
+TIMES = (
+    display.time("started_at", "first event (UTC)"),
+    display.time("ended_at", "last event (UTC)"),
+    display.length("duration_ms", "duration"),
+    display.length("active_ms", "active"),
+)
+COUNTS = (
+    display.figure("events", "events"),
+    display.figure("errors", "errors"),
+    display.figure("page_views", "page views"),
+    display.figure("submits", "submits"),
+    display.figure("clicks", "clicks"),
+    display.figure("rage_bursts", "rage bursts"),
+)
+POINTER = (
+    display.figure("distance_px", "distance", "px"),
+    display.length("moving_ms", "moving"),
+    display.figure("mean_speed", "mean speed", "px/s"),
+    display.figure("speed_p50", "p50 speed", "px/s"),
+    display.figure("speed_p95", "p95 speed", "px/s"),
+    display.figure("peak_speed", "peak speed", "px/s"),
+    display.figure("median_dt_ms", "median Δt", "ms", 1),
+    display.figure("samples", "samples"),
+)
+MORE_POINTER = (
+    display.length("observed_ms", "observed"),
+    display.length("span_ms", "span"),
+    display.figure("mean_speed_elapsed", "mean speed over the span", "px/s"),
+    display.figure("acceleration_p95", "p95 acceleration", "px/s²"),
+    display.figure("strokes", "strokes"),
+    display.figure("gaps", "gaps"),
+    display.figure("straightness", "straightness", "", 2),
+    display.figure("turning_rad", "turning", "rad", 1),
+    display.figure("flips_x", "flips along x"),
+    display.figure("flips_y", "flips along y"),
+    display.column(flags, "flag_list", "flags"),
+)
+KINDS = (
+    display.column(by_category, "categories", "events by category"),
+    display.column(by_name, "names", "events by category and name"),
+)
+BUILD = (
+    display.column(state, "state_badge", "state"),
+    display.time("computed_at", "computed (UTC)"),
+    display.time("data_until", "data until (UTC)"),
+    display.figure("revision", "revision of the session"),
+    display.words("version", "algorithm"),
+)
+
+
+@admin.register(SessionReport)
+class SessionReportAdmin(SafeExport, filters.SearchById, RecomputeActions, ReadOnlyAdmin):
+    empty_hint = "A worker builds a report within seconds of a session's first event."
+    list_display = (
+        display.column(lambda report: display.short_id(report.pk), "id", "session"),
+        *TIMES[1:],
+        *POINTER,
+        *COUNTS,
+        BUILD[0],
+    )
+    list_filter = (
+        filters.EndedPeriod,
+        filters.SessionApplicationFilter,
+        filters.StaleReportFilter,
+        filters.ReportErrorsFilter,
+    )
+    list_select_related = ("session",)
+    list_defer = ("state", "by_category", "by_name")
+    search_help_text = "Session id, or how it begins"
+    resource_classes = [ReportResource]
+    fieldsets = (
+        (None, {"fields": (SESSION, *BUILD)}),
+        ("Time", {"fields": TIMES}),
+        ("Pointer", {"fields": (*POINTER, *MORE_POINTER)}),
+        ("What was done", {"fields": (*COUNTS, *KINDS)}),
+    )
+    readonly_fields = (SESSION, *BUILD, *TIMES, *POINTER, *MORE_POINTER, *COUNTS, *KINDS)

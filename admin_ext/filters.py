@@ -1,0 +1,225 @@
+"""Filters of the lists. Each asks for what an index can answer; see the models' Meta.indexes."""
+
+import re
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F, QuerySet
+from django.http import HttpRequest
+from django.utils.timezone import now
+
+from admin_ext.kit import DropdownFilter, ModelAdmin, TextFilter
+from tracking.ids import first_id_at
+from tracking.models import Application, Session, SessionApplication
+
+PERIODS = {
+    "15m": ("Last 15 minutes", timedelta(minutes=15)),
+    "1h": ("Last hour", timedelta(hours=1)),
+    "24h": ("Last 24 hours", timedelta(days=1)),
+    "7d": ("Last 7 days", timedelta(days=7)),
+    "30d": ("Last 30 days", timedelta(days=30)),
+}
+UUID_DIGITS = 32
+FEW = 1_000
+
+
+def uuid_range(text: str) -> tuple[UUID, UUID] | None:
+    """The first and last UUID that begin with these hexadecimal digits; None if they are none."""
+    digits = text.strip().lower().replace("-", "")
+    if not digits or len(digits) > UUID_DIGITS or set(digits) - set("0123456789abcdef"):
+        return None
+    return UUID(digits.ljust(UUID_DIGITS, "0")), UUID(digits.ljust(UUID_DIGITS, "f"))
+
+
+def uuid_of(text: str) -> UUID | None:
+    try:
+        return UUID(text.strip())
+    except ValueError:
+        return None
+
+
+def search_id(queryset: QuerySet[Any], text: str, field: str = "pk") -> QuerySet[Any]:
+    """The rows whose UUID is, or begins with, what was typed."""
+    if not (span := uuid_range(text)):
+        return queryset.none()
+    return queryset.filter(**{f"{field}__gte": span[0], f"{field}__lte": span[1]})
+
+
+class SearchById(ModelAdmin):
+    """A search box that finds a UUID by its beginning, through the primary key."""
+
+    search_fields = ("pk",)
+    search_help_text = "Id, or how it begins"
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        return (search_id(queryset, search_term) if search_term.strip() else queryset), False
+
+
+class Period(DropdownFilter):
+    title = "period"
+    parameter_name = "period"
+    field = "received_at"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(value, label) for value, (label, _) in PERIODS.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if (period := PERIODS.get(self.value() or "")) is None:
+            return queryset
+        return self.since(queryset, now() - period[1])
+
+    def since(self, queryset: QuerySet[Any], start: datetime) -> QuerySet[Any]:
+        return queryset.filter(**{f"{self.field}__gte": start})
+
+
+class LastEventPeriod(Period):
+    title = "last event"
+    field = "last_at"
+
+
+class EndedPeriod(Period):
+    title = "last event"
+    field = "ended_at"
+
+
+class EventPeriod(Period):
+    """An event's id begins with its time: a period is a range of ids, read from its newest end."""
+
+    def since(self, queryset: QuerySet[Any], start: datetime) -> QuerySet[Any]:
+        return queryset.filter(pk__gte=first_id_at(start))
+
+
+class ApplicationFilter(DropdownFilter):
+    title = "application"
+    parameter_name = "application"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(str(id), name) for id, name in Application.objects.values_list("pk", "name")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value() or ""
+        return self.of(queryset, int(value)) if re.fullmatch(r"[0-9]{1,18}", value) else queryset
+
+    def of(self, queryset: QuerySet[Any], application: int) -> QuerySet[Any]:
+        return queryset.filter(application_id=application)
+
+
+class SessionApplicationFilter(ApplicationFilter):
+    """For sessions, and for what has a session's id as its primary key."""
+
+    def of(self, queryset: QuerySet[Any], application: int) -> QuerySet[Any]:
+        sessions = SessionApplication.objects.filter(application_id=application)
+        return queryset.filter(pk__in=sessions.values("session_id"))
+
+
+class Choice(DropdownFilter):
+    """One of a few named conditions."""
+
+    choices_of: dict[str, str]
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(self.choices_of.items())
+
+
+class StaleFilter(Choice):
+    title = "report"
+    parameter_name = "report"
+    choices_of = {"stale": "Stale", "current": "Up to date"}
+
+    prefix = ""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        condition = {f"{self.prefix}report_revision__lt": F(f"{self.prefix}revision")}
+        match self.value():
+            case "stale":
+                return self.stale(queryset, condition)
+            case "current":
+                return queryset.exclude(**condition)
+            case _:
+                return queryset
+
+    def stale(self, queryset: QuerySet[Any], condition: dict[str, Any]) -> QuerySet[Any]:
+        return queryset.filter(**condition)
+
+
+class StaleReportFilter(StaleFilter):
+    prefix = "session__"
+
+    def stale(self, queryset: QuerySet[Any], condition: dict[str, Any]) -> QuerySet[Any]:
+        """By their ids, while they are few: PostgreSQL takes them for a third of all sessions."""
+        sessions = Session.objects.filter(report_revision__lt=F("revision"))
+        ids = list(sessions.values_list("pk", flat=True)[: FEW + 1])
+        return queryset.filter(**({"pk__in": ids} if len(ids) <= FEW else condition))
+
+
+class ErrorsFilter(Choice):
+    title = "errors"
+    parameter_name = "errors"
+    choices_of = {"yes": "With errors", "no": "Without errors"}
+    field = "error_count"
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        match self.value():
+            case "yes":
+                return queryset.filter(**{f"{self.field}__gt": 0})
+            case "no":
+                return queryset.filter(**{self.field: 0})
+            case _:
+                return queryset
+
+
+class ReportErrorsFilter(ErrorsFilter):
+    field = "errors"
+
+
+class IdFilter(TextFilter):
+    """A UUID in full. Anything else finds nothing, rather than everything."""
+
+    field: str
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if not (value := self.value()):
+            return queryset
+        id = uuid_of(value)
+        return queryset.filter(**{self.field: id}) if id else queryset.none()
+
+
+class SessionFilter(IdFilter):
+    title = "session"
+    parameter_name = field = "session"
+
+
+class ReceiptFilter(IdFilter):
+    title = "receipt"
+    parameter_name = field = "receipt"
+
+
+class ExactTextFilter(TextFilter):
+    """Text in full, as an index finds it."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if not (value := self.value()):
+            return queryset
+        # PostgreSQL has no text with a zero byte in it, and refuses to be asked for one.
+        return queryset.none() if "\0" in value else self.of(queryset, value)
+
+    def of(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        return queryset.filter(**{str(self.parameter_name): value})
+
+
+class CategoryFilter(ExactTextFilter):
+    title = "category"
+    parameter_name = "category"
+
+    def of(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        # Naming every application lets the index (application, category, id) serve a rare category.
+        applications = list(Application.objects.values_list("pk", flat=True))
+        return queryset.filter(category=value, application_id__in=applications)
+
+
+class NameFilter(ExactTextFilter):
+    title = "name"
+    parameter_name = "name"

@@ -1,0 +1,43 @@
+"""Forms of the admin that check more than the models do."""
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from tracking.keys import NotAnOrigin, clean_origin
+from tracking.models import ApiKey
+
+if TYPE_CHECKING:
+    ApiKeyModelForm = forms.ModelForm[ApiKey]
+else:
+    ApiKeyModelForm = forms.ModelForm
+
+
+class ApiKeyForm(ApiKeyModelForm):
+    class Meta:
+        model = ApiKey
+        fields = ("application", "kind", "origins", "expires_at")
+
+    def clean_origins(self) -> list[str]:
+        return [cleaned(origin) for origin in self.cleaned_data["origins"]]
+
+    def clean(self) -> dict[str, Any]:
+        fields = super().clean() or {}
+        kind = fields.get("kind", self.instance.kind)
+        if kind == ApiKey.Kind.SECRET and fields.get("origins"):
+            self.add_error("origins", "A secret key has no origins: browsers may not use it.")
+        return fields
+
+
+def cleaned(origin: str) -> str:
+    """The origin exactly as browsers send it; anything else would lock its page out."""
+    try:
+        exact = clean_origin(origin)
+    except NotAnOrigin as error:
+        raise ValidationError(str(error)) from None
+    except ValueError:
+        raise ValidationError(f"{origin!r} is no address.") from None
+    if not exact.isascii():
+        raise ValidationError(f"{origin!r}: write the host as browsers send it, in ASCII (xn--…).")
+    return exact

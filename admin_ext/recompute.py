@@ -1,0 +1,116 @@
+"""Recomputing reports by hand: one task a session, whose fate a page then follows."""
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from admin_ext.confirm import ask, dialog, is_confirmed
+from admin_ext.filters import uuid_of
+from admin_ext.kit import ModelAdmin, action
+from reports.tasks import recompute
+from tracking.models import Session
+from tracking.nudge import BrokerAway, publish
+
+# One page of a list; each of them is a task of its own, and a line on the page that follows them.
+MOST_AT_ONCE = 100
+WHAT_IT_DOES = (
+    "A worker reads all events of the session again and computes the report anew. "
+    "The report stays readable meanwhile."
+)
+
+
+def queue(session_ids: Iterable[UUID]) -> list[str]:
+    """Queues one task for each session until the broker takes no more; the tasks' ids."""
+    tasks = []
+    for session_id in session_ids:
+        try:
+            tasks.append(publish(recompute, str(session_id)))
+        except BrokerAway:
+            break
+    return tasks
+
+
+def follow_url(task_ids: Iterable[str]) -> str:
+    return reverse("admin:eye_tasks") + "?tasks=" + ",".join(UUID(id).hex for id in task_ids)
+
+
+def followed_at(request: HttpRequest, tasks: list[str]) -> str | None:
+    """Where to follow the tasks; for who may not see tasks, a message in its place."""
+    if not tasks:
+        return None
+    if request.user.has_perm("django_celery_results.view_taskresult"):
+        return follow_url(tasks)
+    messages.success(request, f"Queued for recomputing: {len(tasks)}. It takes some seconds.")
+    return None
+
+
+def complain(request: HttpRequest, queued: int, wanted: int) -> None:
+    if queued == 0:
+        text = "The task queue is away: nothing was queued. Try again when the broker is back."
+        messages.error(request, text)
+    elif queued < wanted:
+        text = f"The task queue went away: {queued} of {wanted} were queued. Try the rest again."
+        messages.warning(request, text)
+
+
+class RecomputeActions(ModelAdmin):
+    """For a ModelAdmin whose primary key is a session's id."""
+
+    actions = ("recompute_selected",)
+    actions_detail = ("recompute_one",)
+
+    def has_recompute_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        may = request.user.has_perm("reports.recompute_sessionreport")
+        return may and self.has_view_permission(request)
+
+    @admin.action(description="Recompute reports", permissions=["recompute"])
+    def recompute_selected(
+        self, request: HttpRequest, queryset: QuerySet[Any]
+    ) -> HttpResponse | None:
+        ids = list(queryset.values_list("pk", flat=True)[: MOST_AT_ONCE + 1])
+        if len(ids) > MOST_AT_ONCE:
+            text = f"At most {MOST_AT_ONCE} reports can be recomputed at once. Select fewer."
+            messages.error(request, text)
+            return None
+        if not is_confirmed(request):
+            return self._ask(request, ids)
+        tasks = queue(ids)
+        complain(request, len(tasks), len(ids))
+        where = followed_at(request, tasks)
+        return HttpResponseRedirect(where) if where else None
+
+    def _ask(self, request: HttpRequest, ids: list[UUID]) -> HttpResponse:
+        count = f"{len(ids)} report{'s' if len(ids) > 1 else ''}"
+        return ask(
+            self,
+            request,
+            "recompute_selected",
+            ids,
+            title=f"Recompute {count}?",
+            text=WHAT_IT_DOES,
+            button=f"Recompute {count}",
+        )
+
+    @action(
+        description="Recompute report",
+        permissions=["recompute"],
+        icon="refresh",
+        dialog=dialog("Recompute this report?", WHAT_IT_DOES, "Recompute"),
+    )
+    def recompute_one(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        id = uuid_of(object_id)
+        exists = id is not None and Session.objects.filter(pk=id).exists()
+        tasks = queue([id]) if id and exists else []
+        if exists:
+            complain(request, len(tasks), 1)
+        else:
+            messages.error(request, "There is no such session.")
+        back = reverse(
+            f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[object_id]
+        )
+        return HttpResponse(headers={"HX-Redirect": followed_at(request, tasks) or back})

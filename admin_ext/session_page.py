@@ -1,0 +1,185 @@
+"""What a session's page shows: its report, its latest events and errors, and where to find more."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.models import AbstractUser, AnonymousUser
+from django.db.models import TextField
+from django.db.models.functions import Cast, Left
+from django.urls import reverse
+from django.utils.safestring import SafeString
+
+from admin_ext import display, queries
+from reports.models import SessionReport
+from tracking.models import Application, Event, EventError, Session
+
+TIMELINE_EVENTS = 100
+ERRORS = 5
+# A payload longer than this is cut off on the timeline; the event's own page has all of it.
+PAYLOAD = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A number of the report, under the name it has there and in the API."""
+
+    name: str
+    title: str
+    unit: str = ""
+    digits: int = 0
+    value: float | None = None
+
+    @property
+    def shown(self) -> str:
+        """What `session.js` writes in its place while the session is live; the two must agree."""
+        if self.unit == "duration":
+            return display.duration(self.value)
+        return display.EMPTY if self.value is None else f"{self.value:,.{self.digits}f}"
+
+
+HEADLINE = (
+    Fact("distance_px", "Distance", "px"),
+    Fact("speed_p95", "p95 speed", "px/s"),
+    Fact("mean_speed", "Mean speed", "px/s"),
+    Fact("peak_speed", "Peak speed", "px/s"),
+    Fact("active_ms", "Active", "duration"),
+    Fact("events", "Events"),
+    Fact("errors", "Errors"),
+    Fact("clicks", "Clicks"),
+)
+FACTS = (
+    Fact("duration_ms", "Duration", "duration"),
+    Fact("moving_ms", "Moving", "duration"),
+    Fact("mean_speed_elapsed", "Mean speed over the span", "px/s"),
+    Fact("speed_p50", "Median speed", "px/s"),
+    Fact("acceleration_p95", "p95 acceleration", "px/s²"),
+    Fact("median_dt_ms", "Median sampling interval", "ms", 1),
+    Fact("samples", "Samples"),
+    Fact("strokes", "Strokes"),
+    Fact("gaps", "Gaps"),
+    Fact("straightness", "Straightness", "", 2),
+    Fact("turning_rad", "Turning", "rad", 1),
+    Fact("flips_x", "Flips along x"),
+    Fact("flips_y", "Flips along y"),
+    Fact("rage_bursts", "Rage bursts"),
+    Fact("page_views", "Page views"),
+    Fact("submits", "Submits"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEvent:
+    event: Event
+    payload: str
+    cut: bool
+
+    @property
+    def category(self) -> SafeString:
+        return display.plain(self.event.category, 60)
+
+    @property
+    def name(self) -> SafeString:
+        return display.plain(self.event.name, 60)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPage:
+    session: Session
+    report: SessionReport | None
+    applications: list[Application]
+    events: list[TimelineEvent] | None
+    errors: list[EventError] | None
+    sees_report: bool
+
+    @property
+    def live(self) -> bool:
+        return queries.is_live(self.session)
+
+    @property
+    def headline(self) -> list[Fact]:
+        counted = [fact for fact in HEADLINE if fact.name in {"events", "errors"}]
+        return self._with_values(HEADLINE if self.sees_report else tuple(counted))
+
+    @property
+    def facts(self) -> list[Fact]:
+        return self._with_values(FACTS)
+
+    @property
+    def categories(self) -> list[tuple[str, int]]:
+        counts: dict[str, int] = self.report.by_category if self.report else {}
+        return sorted(counts.items(), key=lambda item: -item[1])[:10]
+
+    @property
+    def first_at(self) -> SafeString | str:
+        return display.moment(self.session.first_at)
+
+    @property
+    def last_at(self) -> SafeString | str:
+        return display.moment(self.session.last_at)
+
+    @property
+    def build(self) -> int:
+        return self.report.build if self.report else 0
+
+    @property
+    def data_until(self) -> str:
+        until = self.report.data_until if self.report else None
+        return until.isoformat() if until else ""
+
+    @property
+    def links(self) -> dict[str, str]:
+        query = {"session": str(self.session.pk)}
+        return {
+            "events": reverse("admin:tracking_event_changelist", query=query),
+            "errors": reverse("admin:tracking_eventerror_changelist", query=query),
+            "tasks": reverse("admin:django_celery_results_taskresult_changelist", query=query),
+            "pointer": reverse("session-pointer", args=[self.session.pk]),
+            "report": reverse("session-report", args=[self.session.pk]),
+        }
+
+    def _with_values(self, facts: tuple[Fact, ...]) -> list[Fact]:
+        return [
+            Fact(fact.name, fact.title, fact.unit, fact.digits, self._value(fact.name))
+            for fact in facts
+        ]
+
+    def _value(self, name: str) -> float | None:
+        # What no report has counted yet, the session has.
+        ahead = {"events": self.session.event_count, "errors": self.session.error_count}
+        return ahead[name] if name in ahead else getattr(self.report, name, None)
+
+
+def find(id: UUID) -> Session | None:
+    sessions = Session.objects.select_related("report").prefetch_related("applications")
+    return sessions.defer("report__state", "report__by_name").filter(pk=id).first()
+
+
+def page_of(session: Session, viewer: AbstractUser | AnonymousUser) -> SessionPage:
+    """What the viewer may see of a session: None stands for what they may not."""
+    sees_report = viewer.has_perm("reports.view_sessionreport")
+    errors = EventError.objects.filter(session=session)
+    return SessionPage(
+        session,
+        getattr(session, "report", None) if sees_report else None,
+        list(session.applications.all()),
+        list(timeline(session)) if viewer.has_perm("tracking.view_event") else None,
+        list(errors[:ERRORS]) if viewer.has_perm("tracking.view_eventerror") else None,
+        sees_report,
+    )
+
+
+def timeline(session: Session) -> Iterator[TimelineEvent]:
+    """The latest events, newest first."""
+    start = Left(Cast("data", TextField()), PAYLOAD + 1)
+    events: Any = Event.objects.filter(session=session).defer("data").annotate(start=start)
+    for event in events[:TIMELINE_EVENTS]:
+        cut = len(event.start) > PAYLOAD
+        text = event.start[:PAYLOAD] if cut else indented(event.start)
+        yield TimelineEvent(event, display.visible(text), cut)
+
+
+def indented(text: str) -> str:
+    return json.dumps(json.loads(text), ensure_ascii=False, indent=2)

@@ -1,0 +1,43 @@
+const LONGEST_MS = 10_000;
+
+/**
+ * Calls `ask` every `interval` milliseconds while the page is visible, never two at a time, until
+ * it gives false. Where it throws, `onTrouble` says so on the page, and the next call comes later.
+ */
+export function poll(ask, interval, onTrouble) {
+  let timer = 0;
+  let asking = false;
+  let pause = interval;
+  const next = async () => {
+    clearTimeout(timer);
+    if (document.hidden || asking) return;
+    asking = true;
+    let goOn = true;
+    try {
+      goOn = await ask(AbortSignal.timeout(LONGEST_MS));
+      pause = interval;
+    } catch {
+      onTrouble();
+      pause = Math.min(2 * pause, LONGEST_MS);
+    }
+    asking = false;
+    if (goOn !== false) timer = setTimeout(next, pause);
+    else document.removeEventListener("visibilitychange", next);
+  };
+  document.addEventListener("visibilitychange", next);
+  next();
+}
+
+/** A colour of eye.css, for a canvas. */
+export function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+/** Calls `repaint` when the page turns light or dark. */
+export function whenThemeChanges(repaint) {
+  new MutationObserver(repaint).observe(document.documentElement, { attributeFilter: ["class"] });
+}
+
+export function clock(milliseconds) {
+  return new Date(milliseconds).toISOString().slice(11, 19);
+}
