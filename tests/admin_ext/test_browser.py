@@ -1,0 +1,192 @@
+"""The admin in a real browser, with a real server and real workers."""
+
+from uuid import UUID, uuid4
+
+import pytest
+from django.contrib.auth.models import User
+
+from tests.admin_ext.cast import HOSTILE, Scene
+from tests.cast import Sender, event, path, sender
+from tests.e2e.conftest import Visitor, browser, chromium, playwright, visitor, window
+from tests.processes import Process
+from tests.waiting import until
+from tracking.models import ApiKey, Session
+
+__all__ = ["browser", "chromium", "playwright", "visitor", "window"]
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+PASSWORD = "owner of the eye"
+VIOLATIONS = """
+window.violations = [];
+addEventListener("securitypolicyviolation", (event) => {
+  violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`);
+});
+"""
+
+
+@pytest.fixture
+def boss(visitor: Visitor) -> Visitor:
+    """The owner, signed in by hand."""
+    User.objects.create_superuser("owner", password=PASSWORD)
+    visitor.context.add_init_script(VIOLATIONS)
+    visitor.page.on("dialog", lambda dialog: visitor.errors.append(f"dialog: {dialog.message}"))
+    visitor.open("/admin/")
+    visitor.page.fill("[name=username]", "owner")
+    visitor.page.fill("[name=password]", PASSWORD)
+    visitor.page.click("button[type=submit]")
+    visitor.page.wait_for_url("**/admin/")
+    return visitor
+
+
+def nothing_is_wrong(visitor: Visitor) -> None:
+    assert (visitor.errors, visitor.said) == ([], [])
+    assert visitor.page.evaluate("violations") == []
+    width = visitor.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    assert width <= 0, "the page is wider than its window"
+
+
+def points(visitor: Visitor, canvas: str) -> int:
+    """How many points of the chart are above zero."""
+    count: int = visitor.page.evaluate(
+        "(id) => Chart.getChart(id)?.data.datasets.flatMap((set) => set.data)"
+        ".filter((point) => (point.y ?? point) > 0).length ?? 0",
+        canvas,
+    )
+    return count
+
+
+def strokes(session: UUID, second: float) -> object:
+    t = [n * 16.0 for n in range(60)]
+    return path(session, second, t, [5.0 * n for n in range(60)], [0.0] * 60)
+
+
+DISTANCE = "(shown) => document.querySelector('[data-fact=distance_px]')?.textContent === shown"
+
+PAGES = (
+    "/admin/",
+    "/admin/tracking/session/",
+    "/admin/tracking/session/{session}/change/",
+    "/admin/reports/sessionreport/",
+    "/admin/reports/sessionreport/{session}/change/",
+    "/admin/reports/sessionreport/export/",
+    "/admin/tracking/event/",
+    "/admin/tracking/eventerror/",
+    "/admin/tracking/receipt/",
+    "/admin/tracking/batch/",
+    "/admin/tracking/setasidebatch/{set_aside}/change/",
+    "/admin/tracking/application/add/",
+    "/admin/tracking/apikey/add/",
+    "/admin/django_celery_results/taskresult/",
+    "/admin/django_celery_beat/periodictask/add/",
+    "/admin/django_celery_beat/crontabschedule/add/",
+    "/admin/auth/user/1/change/",
+    "/admin/auth/group/add/",
+    "/admin/password_change/",
+    "/admin/queued-tasks/",
+)
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        {"viewport": {"width": 1440, "height": 900}},
+        {"viewport": {"width": 390, "height": 800}, "color_scheme": "dark"},
+    ],
+    indirect=True,
+)
+def test_every_page_keeps_to_its_policy_and_fits(boss: Visitor, everything: Scene) -> None:
+    owner = User.objects.get().pk
+    for page in PAGES:
+        boss.open(
+            page.format(session=everything.session, set_aside=everything.set_aside).replace(
+                "user/1/", f"user/{owner}/"
+            )
+        )
+        boss.page.wait_for_load_state("networkidle" if "export" in page else "load")
+        nothing_is_wrong(boss)
+
+
+def test_the_charts_of_a_session_draw(boss: Visitor, scene: Scene) -> None:
+    boss.open(f"/admin/tracking/session/{scene.session}/change/")
+    until(lambda: points(boss, "speed") > 0 and points(boss, "distance") > 0)
+    nothing_is_wrong(boss)
+
+
+def test_a_live_session_moves_its_page(boss: Visitor, shop: Sender, worker: Process) -> None:
+    session = uuid4()
+    shop.post([strokes(session, 280)])
+    until(lambda: Session.objects.filter(pk=session).exists())
+    boss.open(f"/admin/tracking/session/{session}/change/")
+    # The page loads itself once more when there is a report: an evaluation could fall into that.
+    boss.page.wait_for_function(DISTANCE, arg="295")  # also where the page came before the report
+    shop.post([strokes(session, 282)])
+    boss.page.wait_for_function(DISTANCE, arg="590")
+    assert boss.page.inner_text("[data-live-badge]").lower() == "live"
+    assert "data up to" in boss.page.inner_text("[data-lag]")
+    nothing_is_wrong(boss)
+
+
+def test_the_dashboard_counts_while_one_looks(boss: Visitor, shop: Sender, worker: Process) -> None:
+    boss.open("/admin/")
+    shop.post([event(uuid4()) for _ in range(7)])
+    boss.until("document.querySelector('[data-total=stored]').textContent === '7'")
+    until(lambda: points(boss, "minutes") == 1)
+    nothing_is_wrong(boss)
+
+
+def test_a_report_is_recomputed_with_the_mouse(
+    boss: Visitor, scene: Scene, worker: Process
+) -> None:
+    boss.open(f"/admin/tracking/session/{scene.session}/change/")
+    boss.page.click("text=Recompute report")
+    boss.page.click("#dialog button[type=submit]")
+    boss.page.wait_for_url("**/queued-tasks/**")
+    boss.page.wait_for_selector("text=1 of 1 finished")
+    boss.page.click("text=reports.recompute ·")
+    boss.page.wait_for_url("**/taskresult/**")
+    assert str(scene.session)[:8] in boss.page.inner_text("#content")
+    nothing_is_wrong(boss)
+
+
+def test_selected_reports_are_exported_with_the_mouse(boss: Visitor, scene: Scene) -> None:
+    boss.open("/admin/reports/sessionreport/")
+    boss.page.check("tbody input.action-select")
+    boss.page.select_option("select[name=action]", "export_admin_action")
+    boss.page.click("button[name=index]")
+    with boss.page.expect_download() as download:
+        boss.page.click("main button[type=submit], #content button[type=submit]")
+    text = download.value.path().read_text()
+    assert text.startswith("session,applications,")
+    assert str(scene.session) in text
+    nothing_is_wrong(boss)
+
+
+def test_a_new_key_is_shown_and_gone_after_a_reload(boss: Visitor, shop: Sender) -> None:
+    # Emptying the tables between tests renumbers the content types that a server remembers.
+    boss.page.goto("about:blank")
+    boss.web.kill()
+    boss.web.start()
+    boss.open("/admin/tracking/apikey/add/")
+    boss.page.select_option("select[name=application]", label="shop")
+    boss.page.select_option("select[name=kind]", "secret")
+    boss.page.click("button[name=_save]")
+    key = boss.page.inner_text("#new-key")
+    assert key.startswith("eye_sk_")
+    boss.page.reload()
+    assert key not in boss.page.content()
+    assert ApiKey.objects.filter(kind="secret").count() == 2
+    nothing_is_wrong(boss)
+
+
+def test_hostile_text_does_nothing(boss: Visitor, session: UUID) -> None:
+    for text in HOSTILE:
+        evil = sender(text)
+        evil.send(event(session, category=text, name=text, data={text: text}))
+        evil.send(event(session, category="", **{text: text}))
+    for page in (*PAGES[:8], "/admin/tracking/application/", "/admin/tracking/apikey/"):
+        boss.open(page.format(session=session, set_aside=0))
+        boss.page.wait_for_load_state("load")
+        boss.page.wait_for_timeout(100)
+        assert [error for error in boss.errors if "404" not in error] == []
+        assert boss.page.evaluate("violations") == []

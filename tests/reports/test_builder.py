@@ -1,0 +1,229 @@
+import contextlib
+import threading
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.db import connection, transaction
+from django.utils.timezone import now
+
+from reports import builder
+from reports.builder import Busy, build, build_stale, recompute
+from reports.models import PointerSecond, SessionReport
+from tests.cast import Sender, at, event, move, path
+from tracking.models import Session
+
+
+def strokes(session: UUID, seconds: int, start: int = 0) -> list[Any]:
+    """A path event each second, 60 samples of 1 px."""
+    t = [n * 16.0 for n in range(60)]
+    x = [float(n) for n in range(60)]
+    return [path(session, start + n, t, x, [0.0] * 60) for n in range(seconds)]
+
+
+def numbers(session: UUID) -> dict[str, Any]:
+    """A report and its seconds, without when and how often they were built."""
+    report: dict[str, Any] = {**SessionReport.objects.filter(pk=session).values().get()}
+    for changing in ("computed_at", "build", "anew_build", "revision"):
+        del report[changing]
+    report["state"] = bytes(report["state"])
+    report["seconds"] = list(
+        PointerSecond.objects.filter(session=session)
+        .order_by("second")
+        .values_list("second", "distance_px", "moving_ms", "peak_speed", "samples")
+    )
+    return report
+
+
+def test_a_report_measures_what_was_sent(shop: Sender, session: UUID) -> None:
+    click = event(session, category="pointer", name="click", data={"x": 1, "y": 1})
+    shop.send(*strokes(session, 3), click, event(session, name="pageview"))
+    assert build_stale() == {"built": 1, "failed": 0}
+    report = SessionReport.objects.get(pk=session)
+    assert (report.samples, report.clicks, report.page_views, report.events) == (180, 1, 1, 5)
+    assert report.moving_ms > 0
+    assert report.by_category == {"pointer": 4, "page interaction": 1}
+    assert not Session.objects.get(pk=session).stale
+
+
+def test_the_seconds_add_up_to_the_totals(shop: Sender, session: UUID) -> None:
+    shop.send(*strokes(session, 5))
+    build(session)
+    report = SessionReport.objects.get(pk=session)
+    seconds = PointerSecond.objects.filter(session=session)
+    assert sum(row.distance_px for row in seconds) == pytest.approx(report.distance_px)
+    assert sum(row.moving_ms for row in seconds) == pytest.approx(report.moving_ms)
+    assert sum(row.samples for row in seconds) == report.samples
+
+
+def test_a_live_session_is_continued_not_folded_anew(shop: Sender, session: UUID) -> None:
+    shop.send(*strokes(session, 2))
+    assert build(session).anew
+    shop.send(*strokes(session, 2, start=2))
+    assert not build(session).anew
+
+
+def test_a_continued_report_is_the_recomputed_one(shop: Sender, session: UUID) -> None:
+    for second in range(6):
+        shop.send(*strokes(session, 1, start=second), event(session, timestamp=at(second + 0.99)))
+        build(session)
+    continued = numbers(session)
+    assert recompute(session).anew
+    assert numbers(session) == continued
+
+
+def test_a_late_event_has_its_session_folded_anew(shop: Sender, session: UUID) -> None:
+    shop.send(*strokes(session, 2, start=2))
+    build(session)
+    shop.send(*strokes(session, 2))
+    assert build(session).anew
+    in_order = numbers(session)
+    assert in_order["samples"] == 240
+    recompute(session)
+    assert numbers(session) == in_order
+
+
+def test_a_late_event_and_a_new_one_are_both_in(shop: Sender, session: UUID) -> None:
+    shop.send(*strokes(session, 1, start=2))
+    build(session)
+    shop.send(*strokes(session, 1), *strokes(session, 1, start=4))
+    build(session)
+    assert numbers(session)["samples"] == 180
+
+
+def test_seconds_that_are_gone_are_removed(shop: Sender, session: UUID) -> None:
+    shop.send(*strokes(session, 3))
+    build(session)
+    PointerSecond.objects.create(
+        session_id=session,
+        second=now() + timedelta(days=1),
+        distance_px=1,
+        moving_ms=1,
+        samples=1,
+        build=1,
+    )
+    recompute(session)
+    assert PointerSecond.objects.filter(session=session).count() == 3
+
+
+def test_without_a_state_the_session_is_folded_anew(shop: Sender, session: UUID) -> None:
+    shop.send(*strokes(session, 1))
+    build(session)
+    before = numbers(session)
+    SessionReport.objects.update(state=None)
+    shop.send(event(session, timestamp=at(50)))
+    assert build(session).anew
+    assert numbers(session)["samples"] == before["samples"]
+
+
+@pytest.mark.parametrize("state", [b"", b"{}", b"[1, 2", b'{"parameters": 5}'])
+def test_a_state_that_cannot_be_read_is_left(shop: Sender, session: UUID, state: bytes) -> None:
+    shop.send(*strokes(session, 1))
+    build(session)
+    SessionReport.objects.update(state=state)
+    assert build(session).anew
+
+
+def test_a_session_of_errors_alone_has_a_report_too(shop: Sender, session: UUID) -> None:
+    shop.send(event(session, category=""))
+    build(session)
+    report = SessionReport.objects.get(pk=session)
+    assert (report.events, report.errors, report.mean_speed, report.started_at) == (
+        0,
+        1,
+        None,
+        None,
+    )
+
+
+def test_an_event_that_comes_during_a_build_leaves_the_report_stale(
+    shop: Sender, session: UUID
+) -> None:
+    shop.send(*strokes(session, 1))
+    older = build(session)
+    shop.send(*strokes(session, 1, start=1))
+    Session.objects.filter(pk=session).update(report_revision=older.revision)
+    assert builder.stale_sessions([]) == [session]
+
+
+def test_a_report_being_built_elsewhere_is_passed_over(shop: Sender, session: UUID) -> None:
+    shop.send(*strokes(session, 1))
+    taken, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            builder._lock(session)
+            taken.set()
+            done.wait(10)
+        connection.close()
+
+    other = threading.Thread(target=hold)
+    other.start()
+    try:
+        assert taken.wait(10)
+        with pytest.raises(Busy):
+            build(session)
+        assert build_stale() == {"built": 0, "failed": 0}
+    finally:
+        done.set()
+        other.join()
+    assert build_stale() == {"built": 1, "failed": 0}
+
+
+def test_many_builders_at_once_are_harmless(shop: Sender, session: UUID) -> None:
+    shop.send(*strokes(session, 3))
+
+    def work() -> None:
+        for _ in range(5):
+            with contextlib.suppress(Busy):
+                recompute(session)
+        connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    recompute(session)
+    alone = numbers(session)
+    assert alone["samples"] == 180
+    assert not Session.objects.get(pk=session).stale
+
+
+def test_one_session_that_cannot_be_built_does_not_stop_the_others(
+    shop: Sender, session: UUID
+) -> None:
+    other = UUID(int=session.int ^ 1)
+    shop.send(*strokes(session, 1), move(other, 0, 1, 1))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"ALTER TABLE reports_sessionreport ADD CONSTRAINT bad CHECK (session_id <> '{session}')"
+        )
+    try:
+        assert build_stale() == {"built": 1, "failed": 1}
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE reports_sessionreport DROP CONSTRAINT bad")
+    assert SessionReport.objects.get().session_id == other
+
+
+def test_recomputing_an_unknown_session_says_so(shop: Sender, session: UUID) -> None:
+    with pytest.raises(Session.DoesNotExist):
+        recompute(session)
+
+
+def test_a_report_of_another_version_is_built_again(shop: Sender, session: UUID) -> None:
+    shop.send(*strokes(session, 1))
+    build(session)
+    right = numbers(session)
+    SessionReport.objects.update(version="0:00000000", distance_px=-1)
+    assert shop.get(f"/api/sessions/{session}/report").json()["stale"]
+    assert build_stale() == {"built": 1, "failed": 0}
+    assert numbers(session) == right
+
+
+def test_sessions_of_errors_alone_do_not_go_first(shop: Sender, session: UUID) -> None:
+    shop.send(*[event(uuid4(), category="") for _ in range(150)])
+    shop.send(*strokes(session, 1))
+    assert builder.stale_sessions([])[0] == session
