@@ -1,8 +1,12 @@
 import uuid
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import BrinIndex
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils.timezone import now
 
 
@@ -10,6 +14,24 @@ class Application(models.Model):
     """A site or service that may send events."""
 
     name = models.CharField(max_length=200, unique=True)
+    strict = models.BooleanField(
+        "known types only",
+        default=False,
+        help_text="Reject events whose category and name are no event type. Otherwise they are "
+        "stored, and only the fields that every event has are checked.",
+    )
+    secret_events_per_minute = models.PositiveIntegerField(
+        "events a minute with a secret key",
+        default=600_000,
+        validators=[MinValueValidator(1)],
+        help_text="For each key. More are refused with 429 until the minute is over.",
+    )
+    publishable_events_per_minute = models.PositiveIntegerField(
+        "events a minute with a publishable key",
+        default=60_000,
+        validators=[MinValueValidator(1)],
+        help_text="For each key. More are refused with 429 until the minute is over.",
+    )
     created_at = models.DateTimeField(default=now, editable=False)
 
     class Meta:
@@ -41,6 +63,7 @@ class ApiKey(models.Model):
     created_at = models.DateTimeField(default=now, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, editable=False, help_text="To the minute.")
 
     class Meta:
         ordering = ["application", "-created_at"]
@@ -53,6 +76,58 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.prefix}…{self.last_four}"
+
+
+class EventType(models.Model):
+    """A category and a name, with a schema for the data of such events; see event_types.py."""
+
+    application = models.ForeignKey(
+        Application,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="event_types",
+        help_text="Empty: for all applications. One application's own type goes before that.",
+    )
+    category = models.CharField(max_length=200)
+    name = models.CharField(max_length=200)
+    built_in = models.BooleanField(default=False, editable=False)
+    created_at = models.DateTimeField(default=now, editable=False)
+
+    class Meta:
+        ordering = ["category", "name", F("application").asc(nulls_first=True)]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["application", "category", "name"],
+                nulls_distinct=False,
+                name="eventtype_once",
+                violation_error_message="There is such an event type already.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.category} / {self.name}"
+
+
+class SchemaVersion(models.Model):
+    """One version of an event type's JSON Schema. The newest is the one that counts."""
+
+    event_type = models.ForeignKey(EventType, models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    schema = models.JSONField()
+    created_at = models.DateTimeField(default=now, editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["event_type", "-number"]
+        constraints = [
+            models.UniqueConstraint(fields=["event_type", "number"], name="schemaversion_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event_type}, version {self.number}"
 
 
 class BatchColumns(models.Model):
@@ -147,6 +222,7 @@ class Session(models.Model):
     applications = models.ManyToManyField(
         Application, through="SessionApplication", related_name="sessions"
     )
+    created_at = models.DateTimeField("first seen", db_default=Now(), editable=False)
     first_at = models.DateTimeField("first event", null=True)
     last_at = models.DateTimeField("last event", null=True)
     event_count = models.BigIntegerField("events", default=0)
@@ -154,6 +230,9 @@ class Session(models.Model):
     # Smallest received_at - sent_at seen: the sender's clock error plus the fastest trip.
     clock_offset_ms = models.FloatField(null=True)
     revision = models.BigIntegerField(default=0)
+    rewritten = models.BigIntegerField(
+        db_default=0, help_text="The last revision that changed or removed an event stored before."
+    )
     report_revision = models.BigIntegerField(default=0)
 
     class Meta:
@@ -161,6 +240,8 @@ class Session(models.Model):
         indexes = [
             # The admin's list, latest movement first, page by page.
             models.Index(F("last_at").desc(nulls_last=True), F("id").desc(), name="session_latest"),
+            # The API's list, newest first: a place in it never changes.
+            models.Index(F("created_at").desc(), F("id").desc(), name="session_newest"),
             # What the report builder looks for.
             models.Index(
                 F("last_at").desc(nulls_last=True),
@@ -212,6 +293,11 @@ class Event(models.Model):
             models.Index("session", "id", name="event_timeline"),
             # The lists filtered by application and category, newest first.
             models.Index("application", "category", "id", name="event_filters"),
+            # The same by name, and an application's events whatever they are.
+            models.Index("application", "name", "id", name="event_names"),
+            models.Index("application", "id", name="event_application"),
+            # Events by arrival, which follows the order of the ids but for late ones.
+            BrinIndex("received_at", name="event_arrival"),
         ]
 
     def __str__(self) -> str:
@@ -235,6 +321,9 @@ class RejectedEvent(models.Model):
     )
     payload = models.TextField()
     received_at = models.DateTimeField()
+    resolved_at = models.DateTimeField(
+        null=True, help_text="When it was validated again, and stored."
+    )
 
     def __str__(self) -> str:
         return f"Rejected event {self.id}"
@@ -258,6 +347,8 @@ class EventError(models.Model):
         null=True,
         related_name="errors",
     )
+    category = models.CharField(max_length=200, blank=True)
+    name = models.CharField(max_length=200, blank=True)
     field = models.CharField(max_length=200)
     code = models.CharField(max_length=50)
     message = models.TextField()
@@ -271,10 +362,17 @@ class EventError(models.Model):
         verbose_name="rejected event",
     )
     created_at = models.DateTimeField(default=now)
+    resolved_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["-id"]
         indexes = [
+            # The API's lists: an application's errors, those of one code, and everyone's.
+            models.Index("application", "created_at", name="eventerror_application"),
+            models.Index("application", "code", "created_at", name="eventerror_code"),
+            models.Index("created_at", name="eventerror_newest"),
+            # What may be mended by validating again: all errors of one rejected event.
+            models.Index("event", name="eventerror_event"),
             # The errors on a session's page and in its report.
             models.Index("session", "id", name="eventerror_session"),
         ]
@@ -287,3 +385,65 @@ class EventError(models.Model):
 
     def __str__(self) -> str:
         return f"{self.field}: {self.code}"
+
+
+class DeletedEvent(models.Model):
+    """A tombstone: an event with this id is not stored again. See erase.py."""
+
+    id = models.UUIDField(primary_key=True)
+    deleted_at = models.DateTimeField(default=now)
+
+    def __str__(self) -> str:
+        return f"Deleted event {self.id}"
+
+
+class ErasedSession(models.Model):
+    """A tombstone: this session takes no more events, of one application or of any."""
+
+    session_id = models.UUIDField()
+    application = models.ForeignKey(
+        Application, models.CASCADE, null=True, db_index=False, related_name="+"
+    )
+    erased_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [
+            # Also answers "is this session erased?" while its events are digested.
+            models.UniqueConstraint(
+                fields=["session_id", "application"],
+                nulls_distinct=False,
+                name="erasedsession_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Erased session {self.session_id}"
+
+
+class AuditEntry(models.Model):
+    """Who changed or removed what was stored. Holds no event's data, which may have to go."""
+
+    class Action(models.TextChoices):
+        CORRECTED = "event.corrected", "Event corrected"
+        DELETED = "event.deleted", "Event deleted"
+        ERASED = "session.erased", "Session erased"
+        REPROCESSED = "errors.reprocessed", "Errors reprocessed"
+
+    at = models.DateTimeField(default=now)
+    actor = models.CharField(max_length=200, help_text="Readable also when user or key are gone.")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, db_index=False, related_name="+"
+    )
+    key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, db_index=False, related_name="+")
+    address = models.GenericIPAddressField(null=True)
+    action = models.CharField(max_length=20, choices=Action)
+    target = models.CharField(max_length=100, blank=True)
+    details = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = "audit entry"
+        verbose_name_plural = "audit entries"
+
+    def __str__(self) -> str:
+        return f"{self.get_action_display()} by {self.actor}"

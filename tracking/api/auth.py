@@ -1,5 +1,6 @@
 """Who may read what: secret keys, staff sessions, and the capture page's token for one session."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -102,7 +103,9 @@ class MayRead(BasePermission):
     def has_permission(self, request: Request, view: object) -> bool:
         if isinstance(request.user, Reader):
             return True
-        needed: str = getattr(view, "staff_permission", "")
+        needed = getattr(view, "staff_permission", "")
+        if isinstance(needed, Mapping):  # a permission for each method
+            needed = needed.get("GET" if request.method == "HEAD" else request.method, "")
         return bool(needed and request.user.is_staff and request.user.has_perm(needed))
 
 

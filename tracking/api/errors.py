@@ -1,6 +1,7 @@
 """The one shape of every error the API answers, and the list of its codes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.http import HttpRequest, JsonResponse
@@ -10,7 +11,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-RETRY_AFTER = "2"
+RETRY_AFTER = 2
 
 # code → (HTTP status, what it means and what to do about it); shown at /docs/errors.
 CODES: dict[str, tuple[int, str]] = {
@@ -73,18 +74,41 @@ CODES: dict[str, tuple[int, str]] = {
 }
 
 
-class ApiError(Exception):
-    """A refusal, to be answered with `code`'s status and the message (or the code's own text)."""
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One wrong field of a request that is refused as a whole."""
 
-    def __init__(self, code: str, message: str | None = None, field: str | None = None) -> None:
+    field: str
+    code: str
+    message: str
+
+
+class ApiError(Exception):
+    """A refusal, to be answered with `code`'s status and the message (or the code's own text).
+
+    Where fields are to blame, `errors` lists all of them, and the first is the one named.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str | None = None,
+        field: str | None = None,
+        *,
+        errors: Sequence[FieldError] = (),
+        retry_after: int | None = None,
+    ) -> None:
         super().__init__(code)
+        first = errors[0] if errors else None
         self.code = code
-        self.message = message or CODES[code][1]
-        self.field = field
+        self.message = message or (first.message if first else CODES[code][1])
+        self.field = field or (first.field if first else None)
+        self.errors = errors
+        self.retry_after = retry_after
 
 
 def error_body(request: HttpRequest, error: ApiError) -> dict[str, Any]:
-    return {
+    body: dict[str, Any] = {
         "error": {
             "code": error.code,
             "message": error.message,
@@ -93,13 +117,18 @@ def error_body(request: HttpRequest, error: ApiError) -> dict[str, Any]:
         },
         "request_id": getattr(request, "request_id", ""),
     }
+    if error.errors:
+        body["errors"] = [asdict(wrong) for wrong in error.errors]
+    return body
 
 
-def error_headers(code: str) -> dict[str, str]:
-    status = CODES[code][0]
+def error_headers(error: ApiError) -> dict[str, str]:
+    status = CODES[error.code][0]
     if status == 401:
         return {"WWW-Authenticate": "Bearer"}
-    return {"Retry-After": RETRY_AFTER} if status == 503 else {}
+    if status in {429, 503}:
+        return {"Retry-After": str(error.retry_after or RETRY_AFTER)}
+    return {}
 
 
 def error_response(
@@ -108,7 +137,7 @@ def error_response(
     return JsonResponse(
         error_body(request, error),
         status=CODES[error.code][0],
-        headers={**error_headers(error.code), **(headers or {})},
+        headers={**error_headers(error), **(headers or {})},
     )
 
 
@@ -130,7 +159,7 @@ def drf_exception_handler(exc: Exception, context: Mapping[str, Any]) -> Respons
     error = _as_api_error(exc)
     if error is None:
         return None
-    headers = error_headers(error.code)
+    headers = error_headers(error)
     if isinstance(exc, exceptions.MethodNotAllowed):
         headers["Allow"] = ", ".join(context["view"].allowed_methods)
     return Response(error_body(request, error), status=CODES[error.code][0], headers=headers)
@@ -141,12 +170,26 @@ def _as_api_error(exc: Exception) -> ApiError | None:
         return exc
     if isinstance(exc, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
         return ApiError("unauthorized")
-    if isinstance(exc, exceptions.ValidationError | exceptions.ParseError):
-        return ApiError("bad_request", str(exc.detail))
+    if isinstance(exc, exceptions.ValidationError):
+        return ApiError("bad_request", errors=[*_field_errors(exc.detail, "")])
+    if isinstance(exc, exceptions.ParseError):
+        return ApiError("malformed_json")
     if isinstance(exc, exceptions.APIException):
         fallback = "bad_request" if exc.status_code < 500 else "internal_error"
         return ApiError(BY_STATUS.get(exc.status_code, fallback))
     return None
+
+
+def _field_errors(detail: Any, path: str) -> Iterator[FieldError]:
+    """The leaves of what REST framework found wrong, each with the path to it."""
+    if isinstance(detail, Mapping):
+        for name, inner in detail.items():
+            yield from _field_errors(inner, f"{path}.{name}" if path else str(name))
+    elif isinstance(detail, list):
+        for inner in detail:
+            yield from _field_errors(inner, path)
+    else:
+        yield FieldError(path, getattr(detail, "code", "invalid"), str(detail))
 
 
 class JsonWhateverIsAsked(DefaultContentNegotiation):
