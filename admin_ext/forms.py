@@ -1,9 +1,11 @@
 """Forms of the admin that check more than the models do."""
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from unfold.widgets import UnfoldAdminRadioSelectWidget
 
 from tracking.keys import NotAnOrigin, clean_origin
 from tracking.models import ApiKey
@@ -28,6 +30,23 @@ class ApiKeyForm(ApiKeyModelForm):
         if kind == ApiKey.Kind.SECRET and fields.get("origins"):
             self.add_error("origins", "A secret key has no origins: browsers may not use it.")
         return fields
+
+
+class RotateForm(forms.Form):
+    """How long the old key goes on beside the new one."""
+
+    keep = forms.TypedChoiceField(
+        label="The old key",
+        choices=(
+            ("0", "ends now"),
+            ("1", "goes on for 1 hour"),
+            ("24", "goes on for 24 hours"),
+            ("168", "goes on for 7 days"),
+        ),
+        coerce=lambda hours: timedelta(hours=int(hours)),
+        initial="24",
+        widget=UnfoldAdminRadioSelectWidget,
+    )
 
 
 def cleaned(origin: str) -> str:

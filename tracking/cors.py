@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import Error
 from django.http import HttpRequest
 
-from tracking.keys import MEMORY_SECONDS
+from tracking.keys import MEMORY_SECONDS, live
 from tracking.models import ApiKey
 
 _known: tuple[float, frozenset[str]] = (0.0, frozenset())
@@ -29,7 +29,7 @@ def _origins() -> frozenset[str]:
     if monotonic() < until:
         return origins
     try:
-        keys = ApiKey.objects.filter(kind=ApiKey.Kind.PUBLISHABLE, revoked_at=None)
+        keys = ApiKey.objects.filter(live(), kind=ApiKey.Kind.PUBLISHABLE)
         origins = frozenset(o for some in keys.values_list("origins", flat=True) for o in some)
     except Error:  # the request itself will answer that the database is away
         return origins

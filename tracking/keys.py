@@ -5,13 +5,14 @@ import hmac
 import secrets
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from time import monotonic
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db import IntegrityError
+from django.db import Error, IntegrityError, connection, transaction
+from django.db.models import Q
 from django.utils.timezone import now
 
 from tracking.models import ApiKey, Application
@@ -21,6 +22,8 @@ PREFIXES = {ApiKey.Kind.PUBLISHABLE: "eye_pk_", ApiKey.Kind.SECRET: "eye_sk_"}
 # How long a looked-up key is believed, and an unknown one refused, without asking again.
 MEMORY_SECONDS = 5.0
 MEMORY_SIZE = 10_000
+# How long a key that is replaced by a new one goes on beside it.
+KEEP = timedelta(hours=24)
 
 
 class NotAnOrigin(ValueError):
@@ -45,11 +48,15 @@ def clean_origin(text: str) -> str:
     return f"{parts.scheme}://{shown_host}{shown_port}"
 
 
+class CannotRotate(ValueError):
+    """The message says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class NewKey:
     application: str
     kind: str
-    key: str
+    key: str = field(repr=False)
     record: ApiKey
 
 
@@ -62,6 +69,11 @@ class Caller:
     publishable: bool
     origins: frozenset[str]
     expires_at: datetime | None
+    events_per_minute: int
+
+
+def live() -> Q:
+    return Q(Q(expires_at=None) | Q(expires_at__gt=now()), revoked_at=None)
 
 
 def create_key(application: str, kind: str, origins: Sequence[str] = ()) -> NewKey:
@@ -80,13 +92,39 @@ def issue(record: ApiKey) -> NewKey:
     return _save(record, key)
 
 
-def capture_key() -> str:
-    """The capture page's own publishable key, the same on every host: derived, not stored."""
+def rotate(record: ApiKey, keep: timedelta = KEEP) -> NewKey:
+    """A new key like this one, which itself ends after `keep`, or when it was to end if sooner.
+
+    Raises `CannotRotate`.
+    """
+    with transaction.atomic():  # of two at once, the second sees when the first lets it end
+        old = ApiKey.objects.select_for_update().get(pk=record.pk)
+        _check_rotates(old)
+        new = issue(ApiKey(application=old.application, kind=old.kind, origins=old.origins))
+        old.expires_at = min(filter(None, [old.expires_at, now() + keep]))
+        old.save(update_fields=["expires_at"])
+    forget()
+    return new
+
+
+def _check_rotates(record: ApiKey) -> None:
+    if record.revoked_at or (record.expires_at and record.expires_at <= now()):
+        raise CannotRotate("This key is no longer live. Make a new one.")
+    if bytes(record.sha256) == _sha256(_derived_key()):
+        raise CannotRotate("The capture page derives its key from EYE_SECRET_KEY: change that.")
+
+
+def _derived_key() -> str:
     name = settings.EYE_CAPTURE_APPLICATION
     mac = hmac.new(settings.SECRET_KEY.encode(), f"key of the {name}".encode(), hashlib.sha256)
-    key = PREFIXES[ApiKey.Kind.PUBLISHABLE] + mac.hexdigest()
+    return PREFIXES[ApiKey.Kind.PUBLISHABLE] + mac.hexdigest()
+
+
+def capture_key() -> str:
+    """The capture page's own publishable key, the same on every host: derived, not stored."""
+    key = _derived_key()
     if not ApiKey.objects.filter(sha256=_sha256(key)).exists():
-        owner, _ = Application.objects.get_or_create(name=name)
+        owner, _ = Application.objects.get_or_create(name=settings.EYE_CAPTURE_APPLICATION)
         with suppress(IntegrityError):  # another process was quicker
             _save(ApiKey(application=owner, kind=ApiKey.Kind.PUBLISHABLE), key)
         forget()
@@ -95,6 +133,8 @@ def capture_key() -> str:
 
 def authenticate(key: str) -> Caller | None:
     """The caller of a live key; None for an unknown, revoked or expired one."""
+    if not key.startswith(tuple(PREFIXES.values())):
+        return None
     sha256 = _sha256(key)
     caller = _remembered(sha256)
     if caller and caller.expires_at and caller.expires_at <= now():
@@ -116,22 +156,60 @@ def _remembered(sha256: bytes) -> Caller | None:
         return caller
     caller = _look_up(sha256)
     if len(_memory) >= MEMORY_SIZE:
-        _memory.clear()
+        _make_room()
     _memory[sha256] = (monotonic() + MEMORY_SECONDS, caller)
     return caller
 
 
+def _make_room() -> None:
+    """Who tries out keys that do not exist shall not have those forgotten that do."""
+    for sha256, (until, caller) in list(_memory.items()):
+        if caller is None or until < monotonic():
+            _memory.pop(sha256, None)
+    if len(_memory) >= MEMORY_SIZE:
+        _memory.clear()
+
+
 def _look_up(sha256: bytes) -> Caller | None:
-    key = ApiKey.objects.filter(sha256=sha256, revoked_at=None).first()
+    keys = ApiKey.objects.select_related("application")
+    key = keys.filter(live(), sha256=sha256).first()
     if key is None:
         return None
+    _note_use(key)
+    return _caller(key)
+
+
+def _caller(key: ApiKey) -> Caller:
+    owner, publishable = key.application, key.kind == ApiKey.Kind.PUBLISHABLE
     return Caller(
         key_id=key.pk,
         application_id=key.application_id,
-        publishable=key.kind == ApiKey.Kind.PUBLISHABLE,
+        publishable=publishable,
         origins=frozenset(key.origins),
         expires_at=key.expires_at,
+        events_per_minute=(
+            owner.publishable_events_per_minute if publishable else owner.secret_events_per_minute
+        ),
     )
+
+
+# Of several processes one notes the use; none waits for another, or for who edits the key.
+NOTE_USE = """
+UPDATE tracking_apikey SET last_used_at = now()
+ WHERE id = (SELECT id FROM tracking_apikey
+              WHERE id = %s
+                AND (last_used_at IS NULL OR last_used_at < now() - make_interval(secs => %s))
+                FOR NO KEY UPDATE SKIP LOCKED)
+"""
+NOTED_FOR = timedelta(minutes=1)
+
+
+def _note_use(key: ApiKey) -> None:
+    """Once a minute. A database that only reads still lets keys in."""
+    if key.last_used_at and key.last_used_at > now() - NOTED_FOR:
+        return
+    with suppress(Error), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(NOTE_USE, [key.pk, NOTED_FOR.total_seconds()])
 
 
 def _save(record: ApiKey, key: str) -> NewKey:

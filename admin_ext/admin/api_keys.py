@@ -4,13 +4,12 @@ from django.contrib import admin, messages
 from django.contrib.postgres.fields import ArrayField
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.timezone import now
 from unfold.contrib.forms.widgets import ArrayWidget
 
-from admin_ext import display
+from admin_ext import display, key_pages
 from admin_ext.confirm import ask, dialog, is_confirmed
 from admin_ext.forms import ApiKeyForm
 from admin_ext.kit import ModelAdmin, action
@@ -32,8 +31,17 @@ def kind(key: ApiKey) -> SafeString:
     return display.badge(key.kind, "info" if key.kind == ApiKey.Kind.SECRET else "neutral")
 
 
-def origins(key: ApiKey) -> SafeString:
+def origins(key: ApiKey) -> SafeString | str:
+    if key.kind == ApiKey.Kind.SECRET:
+        return display.EMPTY
     return display.plain(", ".join(key.origins) or "own pages only")
+
+
+SHOWN = (
+    display.column(state, "state", "state"),
+    display.time("created_at", "created (UTC)"),
+    display.time("last_used_at", "last used (UTC)"),
+)
 
 
 @admin.register(ApiKey)
@@ -48,11 +56,12 @@ class ApiKeyAdmin(ModelAdmin):
         display.column(state, "state", "state"),
         display.time("created_at", "created (UTC)"),
         display.time("expires_at", "expires (UTC)"),
+        display.time("last_used_at", "last used (UTC)"),
     )
     list_filter = ("kind", "application")
     list_select_related = ("application",)
     actions = ("revoke_selected",)
-    actions_detail = ("revoke_one",)
+    actions_detail = ("rotate", "revoke_one")
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -62,10 +71,10 @@ class ApiKeyAdmin(ModelAdmin):
         return super().add_view(request, form_url, {**buttons, **(extra_context or {})})
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ("application", "kind", "origins", "expires_at", *((state,) if obj else ()))
+        return ("application", "kind", "origins", "expires_at", *(SHOWN if obj else ()))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ("application", "kind", state) if obj else ()
+        return ("application", "kind", *SHOWN) if obj else ()
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
         """Batches in the inbox refer to their key; a key that leaked is revoked."""
@@ -81,16 +90,11 @@ class ApiKeyAdmin(ModelAdmin):
     def response_add(
         self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None
     ) -> HttpResponse:
-        """The one page that shows the key. A message would keep it in a cookie or a table."""
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": "The new key",
-            "key": request.new_key,  # type: ignore[attr-defined]
-            "origin": f"{request.scheme}://{request.get_host()}",
-            "change_url": reverse("admin:tracking_apikey_change", args=[obj.pk]),
-        }
-        return TemplateResponse(request, "admin/tracking/apikey/issued.html", context)
+        return key_pages.issued(self, request, request.new_key)  # type: ignore[attr-defined]
+
+    @action(description="Rotate", permissions=["change"], icon="autorenew")
+    def rotate(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return key_pages.rotate(self, request, object_id)
 
     @admin.action(description="Revoke keys", permissions=["change"])
     def revoke_selected(

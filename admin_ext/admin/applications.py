@@ -26,7 +26,7 @@ class ApplicationAdmin(ModelAdmin):
         display.time("created_at", "created (UTC)"),
     )
     search_fields = ("name",)
-    fields = ("name",)
+    fields = ("name", "strict", "secret_events_per_minute", "publishable_events_per_minute")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Application]:
         live = Count("keys", filter=Q(keys__revoked_at=None))

@@ -79,7 +79,7 @@ def _remembered_folder(note: Path) -> Path:
     """The private folder that the note names; a new one if there is none (any more)."""
     with contextlib.suppress(FileNotFoundError):
         folder = Path(note.read_text())
-        if _is_private(folder):
+        if is_private(folder):
             return folder
     # Not the usual temporary folder: on macOS its path is long, and TMPDIR may be anything.
     folder = Path(tempfile.mkdtemp(prefix="eye-", dir="/tmp"))
@@ -87,7 +87,7 @@ def _remembered_folder(note: Path) -> Path:
     return folder
 
 
-def _is_private(folder: Path) -> bool:
+def is_private(folder: Path) -> bool:
     """Ours alone. In /tmp somebody else could have taken the name."""
     with contextlib.suppress(OSError):
         status = folder.lstat()

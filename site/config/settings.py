@@ -13,7 +13,7 @@ import dj_database_url
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from config import embedded
+from config import embedded, logs
 from config.unfold import UNFOLD as UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -89,6 +89,8 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "import_export",
     "django_celery_beat",
     "django_celery_results",
@@ -97,6 +99,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "tracking.metrics.MetricsMiddleware",
     "tracking.middleware.RequestIdMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -211,6 +214,8 @@ def cache() -> dict[str, Any]:
         url = urlsplit(CELERY_BROKER_URL)._replace(path="/1").geturl()
     if not url:
         return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    if not url.startswith(("redis://", "rediss://", "unix://")):
+        raise ImproperlyConfigured("CACHE_URL must begin with redis://, rediss:// or unix://.")
     return {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": url,
@@ -270,7 +275,7 @@ CONTENT_SECURITY_POLICY = {
 }
 
 # Pages of other sites may send events, from the origins of the keys (see tracking/cors.py).
-CORS_URLS_REGEX = r"/(api/)?events/?"
+CORS_URLS_REGEX = r"/(api/)?(events|events/validate|sessions|sessions/[0-9a-fA-F-]+/pointer)/?"
 CORS_ALLOW_METHODS = ["POST", "OPTIONS"]
 CORS_ALLOW_HEADERS = ["content-type", "content-encoding", "x-eye-key", "authorization"]
 CORS_EXPOSE_HEADERS = ["Retry-After", "X-Request-ID"]
@@ -284,8 +289,22 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["tracking.api.auth.MayRead"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "tracking.api.errors.JsonWhateverIsAsked",
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["tracking.api.parsers.StrictJson"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "tracking.api.errors.drf_exception_handler",
+    # How many proxies may say, in X-Forwarded-For, where a request came from.
+    "NUM_PROXIES": number("EYE_NUM_PROXIES", 0),
+}
+
+SPECTACULAR_SETTINGS = {
+    "OAS_VERSION": "3.1.0",
+    "TITLE": "The Eye",
+    "DESCRIPTION": "Self-hosted behaviour analytics: send events, and read what became of them. "
+    "Every route also answers without /api, and with a slash at the end.",
+    "VERSION": "1",
+    "PREPROCESSING_HOOKS": ["tracking.api.openapi.canonical_only"],
+    "POSTPROCESSING_HOOKS": ["tracking.api.openapi.complete"],
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
 }
 
 # --- Import and export ----------------------------------------------------------------------
@@ -297,15 +316,23 @@ IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT = False  # admin_ext/exports.py does it,
 
 # The name of the application behind the capture page.
 EYE_CAPTURE_APPLICATION = "capture page"
+# What a scraper shows at /metrics; empty: only staff may look.
+EYE_METRICS_TOKEN = text("EYE_METRICS_TOKEN")
 
 # --- Logging --------------------------------------------------------------------------------
 
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {
-        "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+    "formatters": {"line": {"()": logs.line}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": [logs.is_not_throttled],
+        },
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    # Django's own handlers would write lines that were not rid of keys.
+    "loggers": {name: {"handlers": [], "propagate": True} for name in ("django", "django.server")},
     "root": {"handlers": ["stderr"], "level": text("EYE_LOG_LEVEL", "INFO").upper()},
 }

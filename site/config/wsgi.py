@@ -5,10 +5,13 @@ from typing import Any
 
 from django.core.wsgi import get_wsgi_application
 
+from config import scoreboard
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 CHARSET = re.compile(r"charset\*?\s*=\s*\"?([^\s;\"]*)", re.IGNORECASE)
 
+scoreboard.share(os.environ)  # before the apps import prometheus_client
 django = get_wsgi_application()
 
 

@@ -1,9 +1,11 @@
 """API keys: made in the admin, shown once, revoked."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session as BrowserSession
 from django.test import Client
 from django.urls import reverse
@@ -57,6 +59,117 @@ def test_the_application_and_the_kind_of_a_key_stay(owner: Client) -> None:
     )
     record.refresh_from_db()
     assert (record.application.name, record.kind) == ("shop", "secret")
+
+
+def rotate_page(record: ApiKey) -> str:
+    return reverse("admin:tracking_apikey_rotate", args=[record.pk])
+
+
+def kept_nowhere(client: Client, key: str, response: Any) -> None:
+    """Neither on a page that can be opened again, nor in the log, the session or a cookie."""
+    for record in ApiKey.objects.all():
+        change = reverse("admin:tracking_apikey_change", args=[record.pk])
+        history = reverse("admin:tracking_apikey_history", args=[record.pk])
+        for address in (LIST, change, history, rotate_page(record)):
+            assert key not in client.get(address).content.decode()
+    assert key not in str(list(LogEntry.objects.values()))
+    assert key not in str([session.get_decoded() for session in BrowserSession.objects.all()])
+    assert key not in str(response.cookies) + str(response.headers)
+
+
+class TestRotate:
+    def test_it_asks_before_it_does_anything(self, owner: Client, shop: Sender) -> None:
+        record = ApiKey.objects.get()
+        page = owner.get(rotate_page(record)).content.decode()
+        assert f"Rotate {record}" in page
+        for choice in ("ends now", "1 hour", "24 hours", "7 days"):
+            assert choice in page
+        assert ApiKey.objects.get().expires_at is None
+
+    def test_the_key_page_leads_to_it(self, owner: Client, shop: Sender) -> None:
+        record = ApiKey.objects.get()
+        page = owner.get(reverse("admin:tracking_apikey_change", args=[record.pk])).content.decode()
+        assert rotate_page(record) in page
+
+    @pytest.mark.parametrize("hours", [0, 1, 24, 168])
+    def test_it_shows_the_new_key_once_and_lets_the_old_one_end(
+        self, owner: Client, shop: Sender, hours: int
+    ) -> None:
+        old, before = ApiKey.objects.get(), now()
+        response = owner.post(rotate_page(old), {"keep": str(hours)})
+        new = response.context["key"]
+        assert response.status_code == 200
+        assert new.key in response.content.decode()
+        assert "no-store" in response["Cache-Control"]
+        assert keys.authenticate(new.key) is not None
+        old.refresh_from_db()
+        assert old.expires_at is not None
+        assert (
+            timedelta(0) <= old.expires_at - before - timedelta(hours=hours) < timedelta(minutes=1)
+        )
+        assert (keys.authenticate(shop.key) is not None) == (hours > 0)
+        assert str(old) in response.content.decode()
+        kept_nowhere(owner, new.key, response)
+
+    def test_both_keys_histories_say_so(self, owner: Client, shop: Sender) -> None:
+        old = ApiKey.objects.get()
+        new = owner.post(rotate_page(old), {"keep": "24"}).context["key"].record
+        said = dict(LogEntry.objects.values_list("object_id", "change_message"))
+        assert said == {
+            str(old.pk): f"Rotated; the new key is {new}.",
+            str(new.pk): f"In place of {old}.",
+        }
+
+    @pytest.mark.parametrize("keep", ["", "2", "-1", "x"])
+    def test_other_times_are_not_taken(self, owner: Client, shop: Sender, keep: str) -> None:
+        response = owner.post(rotate_page(ApiKey.objects.get()), {"keep": keep})
+        assert response.context["form"].errors["keep"]
+        assert ApiKey.objects.count() == 1
+
+    def test_a_key_that_has_ended_is_not_rotated(self, owner: Client, shop: Sender) -> None:
+        ApiKey.objects.update(revoked_at=now())
+        response = owner.post(rotate_page(ApiKey.objects.get()), {"keep": "24"}, follow=True)
+        assert "no longer live" in response.content.decode()
+        assert ApiKey.objects.count() == 1
+
+    def test_who_may_only_see_cannot(self, analyst: Client, shop: Sender) -> None:
+        record = ApiKey.objects.get()
+        assert analyst.get(rotate_page(record)).status_code == 403
+        assert analyst.post(rotate_page(record), {"keep": "24"}).status_code == 403
+        assert ApiKey.objects.get().expires_at is None
+
+    def test_another_site_cannot_have_it_done(self, owner: Client, shop: Sender) -> None:
+        client = Client(enforce_csrf_checks=True)
+        client.force_login(User.objects.get(username="owner"))
+        record = ApiKey.objects.get()
+        assert client.post(rotate_page(record), {"keep": "0"}).status_code == 403
+        assert ApiKey.objects.get().expires_at is None
+
+    @pytest.mark.parametrize("id", ["0", "x", "1'--"])
+    def test_there_is_no_such_key(self, owner: Client, id: str) -> None:
+        address = reverse("admin:tracking_apikey_rotate", args=[id])
+        assert owner.post(address, {"keep": "24"}).status_code == 404
+
+
+def test_the_list_says_when_a_key_was_last_used(owner: Client, shop: Sender) -> None:
+    assert "last used (utc)" in owner.get(LIST).content.decode().lower()
+    shop.post(event("6f9619ff-8b86-4011-b42d-00c04fc964ff"))
+    used = ApiKey.objects.get().last_used_at
+    assert used is not None
+    assert used.strftime("%Y-%m-%d %H:%M:%S") in owner.get(LIST).content.decode()
+
+
+def test_the_limits_of_an_application_can_be_set(owner: Client, shop: Sender) -> None:
+    address = reverse("admin:tracking_application_change", args=[shop.application_id])
+    fields = {"secret_events_per_minute": 5, "publishable_events_per_minute": 0}
+    assert (
+        "greater than or equal to 1"
+        in owner.post(address, {"name": "shop", **fields}).content.decode()
+    )
+    owner.post(address, {"name": "shop", **fields, "publishable_events_per_minute": 3})
+    application = Application.objects.get()
+    assert application.secret_events_per_minute == 5
+    assert application.publishable_events_per_minute == 3
 
 
 def test_an_origin_is_kept_as_browsers_send_it(owner: Client) -> None:

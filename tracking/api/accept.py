@@ -1,12 +1,13 @@
 """POST /events: take a body, keep it, answer. Plain Django, because this is the hot path."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.timezone import now
 from django.views.decorators.csrf import csrf_exempt
 
-from tracking import inbox, wire
+from tracking import inbox, metrics, throttle, wire
 from tracking.api.auth import caller_of
 from tracking.api.errors import ApiError, error_response
 from tracking.keys import Caller
@@ -17,24 +18,52 @@ SECRET_LIMIT = 5 * 1024 * 1024
 BELIEVABLE_OFFSET = timedelta(days=365)
 
 
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What was sent, as it came and unpacked."""
+
+    raw: bytes
+    encoding: str
+    plain: bytes
+
+
 @csrf_exempt
 def accept(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         error = ApiError("method_not_allowed")
-        return error_response(request, error, {"Allow": "POST"})
+        return error_response(request, error, {"Allow": "GET, POST, HEAD, OPTIONS"})
+    caller = sender_of(request)
+    try:
+        body = body_of(request, caller)
+        events = wire.split(body.plain)
+    except wire.Refused as refused:
+        raise ApiError(refused.code) from None
+    return keep(request, caller, body, len(events))
+
+
+def sender_of(request: HttpRequest) -> Caller:
     caller = caller_of(request)
+    throttle.check(caller)
+    return caller
+
+
+def body_of(request: HttpRequest, caller: Caller) -> Body:
+    """Raises `ApiError`, and `Refused` for what does not unpack."""
     check_media_type(request, caller)
     limit = PUBLISHABLE_LIMIT if caller.publishable else SECRET_LIMIT
     encoding = encoding_of(request)
-    body = read_body(request, limit)
-    try:
-        plain = wire.gunzip(body, limit) if encoding else body
-        events = wire.split(plain)
-    except wire.Refused as refused:
-        raise ApiError(refused.code) from None
-    receipt = inbox.put(caller, body, encoding, len(events), len(plain), sent_at(request))
+    raw = read_body(request, limit)
+    return Body(raw, encoding, wire.gunzip(raw, limit) if encoding else raw)
+
+
+def keep(request: HttpRequest, caller: Caller, body: Body, n_events: int) -> HttpResponse:
+    """Puts the events of a body into the inbox: from here on they are ours."""
+    throttle.take(caller, n_events)
+    size = len(body.plain)
+    receipt = inbox.put(caller, body.raw, body.encoding, n_events, size, sent_at(request))
+    metrics.accepted(caller.publishable, n_events)
     bell.ring()
-    return JsonResponse({"receipt": str(receipt), "accepted": len(events)}, status=202)
+    return JsonResponse({"receipt": str(receipt), "accepted": n_events}, status=202)
 
 
 def check_media_type(request: HttpRequest, caller: Caller) -> None:

@@ -1,0 +1,218 @@
+"""How many events a key may send in a clock minute, counted once for all web processes.
+
+The counts are in the cache's server. While it is away, and where there is none, each process
+counts for itself, from what it knew last. No request waits for a server that does not answer,
+but the one that finds it out.
+"""
+
+import logging
+import math
+import os
+import re
+from collections.abc import Iterable
+from functools import cache
+from secrets import randbelow
+from threading import Lock, local
+from time import monotonic, time
+from typing import Any
+
+from django.conf import settings
+from redis import ConnectionPool, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from tracking import metrics
+from tracking.api.errors import ApiError
+from tracking.keys import Caller
+
+logger = logging.getLogger(__name__)
+
+MINUTE = 60
+# Clocks of web hosts differ: a count outlives its minute.
+COUNT_LIVES_SECONDS = 2 * MINUTE
+ANSWER_SECONDS = 0.2
+# How long a server that did not answer is left alone.
+PAUSE_SECONDS = 5.0
+# Those who were refused do not all come back in the same second.
+JITTER_SECONDS = 5
+
+ADD = """
+local count = tonumber(redis.call('GET', KEYS[1]) or '0')
+local events, limit = tonumber(ARGV[1]), tonumber(ARGV[2])
+if count + events > limit then return {0, count} end
+count = redis.call('INCRBY', KEYS[1], events)
+if count == events then redis.call('EXPIRE', KEYS[1], ARGV[3]) end
+return {1, count}
+"""
+
+# A key's id, and a minute since 1970.
+type Slot = tuple[int, int]
+
+
+def check(caller: Caller, moment: float | None = None) -> None:
+    """Refuses a key that is known to have used up its minute, before its body is read.
+
+    Asks nobody. Raises `ApiError`.
+    """
+    moment = time() if moment is None else moment
+    if _here.count(_slot(caller, moment)) >= caller.events_per_minute:
+        raise _refusal(caller, moment, _spent(caller))
+
+
+def take(caller: Caller, events: int, moment: float | None = None) -> None:
+    """Counts the events of one request for its key, all of them or, raising `ApiError`, none.
+
+    `moment` is in seconds since 1970; by default it is now.
+    """
+    moment = time() if moment is None else moment
+    check(caller, moment)
+    if events > caller.events_per_minute:
+        raise _refusal(caller, moment, _too_large(caller, events))
+    if not _fits(_slot(caller, moment), events, caller.events_per_minute):
+        raise _refusal(caller, moment, _spent(caller))
+
+
+def forget() -> None:
+    """Drops what this process has counted, and its opinion of the server."""
+    _here.clear()
+    _shared.cache_clear()
+
+
+def _slot(caller: Caller, moment: float) -> Slot:
+    return caller.key_id, int(moment // MINUTE)
+
+
+def _fits(slot: Slot, events: int, limit: int) -> bool:
+    shared = _shared()
+    answer = shared.add(slot, events, limit) if shared else None
+    if answer is None:
+        return _here.add(slot, events, limit)
+    fits, count = answer
+    _here.note(slot, count)
+    return fits
+
+
+def _spent(caller: Caller) -> str:
+    return (
+        f"This key may send {caller.events_per_minute:,} events a minute, and these are more. "
+        "Nothing of this request was kept; Retry-After says for how many seconds to wait."
+    )
+
+
+def _too_large(caller: Caller, events: int) -> str:
+    return (
+        f"This request holds {events:,} events, and this key may send "
+        f"{caller.events_per_minute:,} in a whole minute. Waiting will not help: send smaller ones."
+    )
+
+
+def _refusal(caller: Caller, moment: float, message: str) -> ApiError:
+    metrics.throttled(caller.publishable)
+    left = math.ceil(MINUTE - moment % MINUTE)
+    return ApiError("too_many_requests", message, retry_after=left + randbelow(JITTER_SECONDS + 1))
+
+
+class Here:
+    """What this process knows: the latest count of each key that sent in this minute."""
+
+    def __init__(self) -> None:
+        self.counts: dict[Slot, int] = {}
+        self.minute = 0
+        self.lock = Lock()
+
+    def count(self, slot: Slot) -> int:
+        return self.counts.get(slot, 0)
+
+    def add(self, slot: Slot, events: int, limit: int) -> bool:
+        with self.lock:
+            count = self.count(slot) + events
+            if count <= limit:
+                self._keep(slot, count)
+            return count <= limit
+
+    def note(self, slot: Slot, count: int) -> None:
+        """A count of the server's. Answers may overtake one another; counts only grow."""
+        with self.lock:
+            self._keep(slot, max(count, self.count(slot)))
+
+    def clear(self) -> None:
+        with self.lock:
+            self.counts, self.minute = {}, 0
+
+    def _keep(self, slot: Slot, count: int) -> None:
+        if slot[1] > self.minute:
+            self.minute = slot[1]
+            self.counts = dict(_of_minute(self.counts.items(), self.minute))
+        self.counts[slot] = count
+
+
+def _of_minute(counts: Iterable[tuple[Slot, int]], minute: int) -> Iterable[tuple[Slot, int]]:
+    return ((slot, count) for slot, count in counts if slot[1] >= minute)
+
+
+class Shared:
+    """The counts that all web processes share."""
+
+    def __init__(self, url: str) -> None:
+        self.server = ConnectionPool.from_url(
+            url,
+            socket_timeout=ANSWER_SECONDS,
+            socket_connect_timeout=ANSWER_SECONDS,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self.own = local()
+        self.ask_at = 0.0  # while it answers: at any time
+        self.lock = Lock()
+
+    def add(self, slot: Slot, events: int, limit: int) -> tuple[bool, int] | None:
+        """Whether the events fitted in, and how many there are now; None if nobody answers."""
+        if not self._may_ask():
+            return None
+        key = "eye:events:{}:{}".format(*slot)
+        try:
+            connection = self._connection()
+            connection.send_command("EVAL", ADD, 1, key, events, limit, COUNT_LIVES_SECONDS)
+            fits, count = connection.read_response()
+        except RedisError as error:
+            self._leave_alone(error)
+            return None
+        self.ask_at = 0.0
+        return bool(fits), count
+
+    def _connection(self) -> Any:
+        """This thread's own: to take one from the pool and back costs more than to ask."""
+        own = getattr(self.own, "connection", None)
+        if own is None or own.pid != os.getpid():
+            own = self.server.connection_class(**self.server.connection_kwargs)
+            self.own.connection = own
+        return own
+
+    def _may_ask(self) -> bool:
+        """Of all requests, one in `PAUSE_SECONDS` finds out whether the server is back."""
+        if not self.ask_at:
+            return True
+        with self.lock:
+            if monotonic() < self.ask_at:
+                return False
+            self.ask_at = monotonic() + PAUSE_SECONDS
+            return True
+
+    def _leave_alone(self, error: RedisError) -> None:
+        if not self.ask_at:
+            logger.warning(
+                "The cache does not count events (%s); until it does, each web process counts "
+                "its own",
+                type(error).__name__,
+            )
+        self.ask_at = monotonic() + PAUSE_SECONDS
+
+
+_here = Here()
+
+
+@cache
+def _shared() -> Shared | None:
+    """None where no cache is shared. Of several servers the first is the one written to."""
+    if not settings.EYE_SHARED_CACHE:
+        return None
+    return Shared(re.split("[;,]", settings.CACHES["default"]["LOCATION"])[0])
