@@ -12,7 +12,7 @@ from django.dispatch import receiver
 from django.test import Client
 
 from tests.waiting import until
-from tracking import cors, keys
+from tracking import cors, event_types, keys
 from tracking.digest import digest_until_empty
 from tracking.models import Receipt
 
@@ -88,6 +88,7 @@ def give_way_last(connection: Any, **signal: Any) -> None:
 def forgotten_keys() -> None:
     keys.forget()
     cors.forget()
+    event_types.forget()
 
 
 @pytest.fixture

@@ -8,13 +8,14 @@ from time import monotonic, sleep
 
 from django.db import Error, connection, transaction
 
-from tracking import inbox, store, wire
+from tracking import event_types, inbox, locks, store, wire
+from tracking.event_types import Types
 from tracking.faults import Fault, classify, sqlstate
 from tracking.inbox import Claimed
 from tracking.problems import Problem
 from tracking.signals import sessions_changed
 from tracking.store import Checked
-from tracking.validation import Rejected, ValidEvent, validate
+from tracking.validation import Rejected, ValidEvent, refused, validate
 
 logger = logging.getLogger(__name__)
 
@@ -54,29 +55,30 @@ def _linger() -> list[Claimed]:
 
 def digest_once(min_age: timedelta = timedelta(0)) -> list[Claimed]:
     """Claims once and digests what it got, at least `min_age` old; the batches claimed."""
+    types = event_types.current()  # before anything is charged for a database that is away
     claimed = inbox.claim(min_age)
     worn_out = [batch for batch in claimed if batch.attempts > inbox.MAX_ATTEMPTS]
     for batch in worn_out:
         inbox.set_aside(batch, f"It was not digested in {inbox.MAX_ATTEMPTS} attempts.")
-    _digest([*_checked(batch for batch in claimed if batch not in worn_out)])
+    _digest([*_checked((batch for batch in claimed if batch not in worn_out), types)])
     return claimed
 
 
-def _checked(batches: Iterable[Claimed]) -> Iterator[Checked]:
+def _checked(batches: Iterable[Claimed], types: Types) -> Iterator[Checked]:
     """Validates outside any transaction, so that no lock is held while Python works."""
     for batch in batches:
         try:
-            yield _check(batch)
+            yield _check(batch, types)
         except Exception:
             # It stays in the inbox, charged; the others go on, and in the end it is set aside.
             logger.exception("Batch %s cannot be read", batch.receipt)
 
 
-def _check(batch: Claimed) -> Checked:
+def _check(batch: Claimed, types: Types) -> Checked:
     valid: dict[int, ValidEvent] = {}
     rejected: dict[int, Rejected] = {}
     for position, raw in enumerate(_texts(batch)):
-        event = validate(raw, batch.application_id, batch.received_at)
+        event = validate(raw, batch.application_id, batch.received_at, types)
         if isinstance(event, ValidEvent):
             valid[position] = event
         else:
@@ -103,6 +105,7 @@ def _store(batches: list[Checked]) -> None:
         with connection.cursor() as cursor:
             cursor.execute(LIMITS)
         mine = inbox.fence([checked.batch for checked in batches])
+        locks.before_storing()
         changed = store.merge([checked for checked in batches if checked.batch.id in mine])
         inbox.remove(list(mine))
     if changed:
@@ -140,7 +143,7 @@ def _without_poison(checked: Checked) -> Checked:
     texts = _texts(checked.batch)
     problem = Problem("", "not_storable", "The database cannot store this event.")
     rejected = {
-        place: Rejected(checked.valid[place].session_id, texts[place].decode(), (problem,))
+        place: refused(checked.valid[place], texts[place], problem)
         for place in _poison(checked, list(checked.valid))
     }
     valid = {place: event for place, event in checked.valid.items() if place not in rejected}

@@ -12,11 +12,15 @@ MAX_SAMPLES = 5_000
 
 
 def problems(
-    category: str, name: str, data: dict[str, Any], timestamp: datetime, latest: datetime
+    category: str,
+    name: str,
+    data: dict[str, Any],
+    timestamp: datetime | None,
+    latest: datetime,
 ) -> list[Problem]:
     """What is wrong with a pointer event's `data`; nothing, for events of other kinds.
 
-    No sample of a path that starts at `timestamp` may lie after `latest`.
+    No sample of a path that starts at `timestamp`, if that is known, may lie after `latest`.
     """
     if category != "pointer":
         return []
@@ -49,7 +53,7 @@ def _not_a_coordinate(field: str, value: object) -> Problem:
     return Problem(field, "not_a_coordinate", message, value)
 
 
-def _path(data: dict[str, Any], timestamp: datetime, latest: datetime) -> Iterator[Problem]:
+def _path(data: dict[str, Any], timestamp: datetime | None, latest: datetime) -> Iterator[Problem]:
     wrong = [*_array(data, "t"), *_array(data, "x"), *_array(data, "y")]
     wrong = wrong or list(_equally_long(data))
     if wrong:
@@ -84,7 +88,7 @@ def _equally_long(data: dict[str, Any]) -> Iterator[Problem]:
             yield Problem(f"data.{axis}", "lengths_differ", message)
 
 
-def _times(times: list[Any], timestamp: datetime, latest: datetime) -> Iterator[Problem]:
+def _times(times: list[Any], timestamp: datetime | None, latest: datetime) -> Iterator[Problem]:
     before = 0.0
     for index, value in enumerate(times):
         if not _is_number(value) or value < before:
@@ -92,7 +96,7 @@ def _times(times: list[Any], timestamp: datetime, latest: datetime) -> Iterator[
             yield Problem(f"data.t[{index}]", "not_in_order", message, value)
             return
         before = value
-    if before / 1000 > (latest - timestamp) / timedelta(seconds=1):
+    if timestamp and before / 1000 > (latest - timestamp) / timedelta(seconds=1):
         message = "This sample would lie in the future."
         yield Problem(f"data.t[{len(times) - 1}]", "in_future", message, before)
 

@@ -1,7 +1,6 @@
 """Merging validated batches into the tables, in one transaction."""
 
 import io
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,7 +13,9 @@ from django.utils.timezone import now
 from tracking.ids import rejected_id
 from tracking.inbox import Claimed
 from tracking.models import EventError, Receipt
-from tracking.validation import Rejected, ValidEvent
+from tracking.problems import storable
+from tracking.tombstones import Buried
+from tracking.validation import MAX_NAME, Rejected, ValidEvent
 
 MILLISECOND = timedelta(milliseconds=1)
 
@@ -53,7 +54,8 @@ WITH first AS (
     SELECT * FROM unnest(%(ids)s::uuid[], %(applications)s::bigint[], %(sessions)s::uuid[],
                          %(payloads)s::text[], %(received)s::timestamptz[]) AS sent(id)
      ORDER BY id
-        ON CONFLICT DO NOTHING
+        ON CONFLICT (id) DO UPDATE SET resolved_at = NULL
+     WHERE tracking_rejectedevent.resolved_at IS NOT NULL
     RETURNING application_id, session_id
 ), changes AS (
     SELECT session_id, application_id, "timestamp", 1 AS events, 0 AS errors, offset_ms
@@ -89,9 +91,11 @@ SELECT NULL, NULL, id FROM sessions
 def merge(batches: list[Checked]) -> list[UUID]:
     """Stores what the batches hold and writes their receipts; the sessions that changed.
 
-    Runs in the caller's transaction, which must hold the batches' fence. An event whose id is
-    there already, in the table or earlier in these batches, counts as duplicate.
+    Runs in the caller's transaction, which must hold the batches' fence and `before_storing`. An
+    event whose id is there already, in the table or earlier in these batches, counts as
+    duplicate; so does one that was deleted, and all of a session that was erased.
     """
+    batches = [*without_buried(batches)]
     stored, sessions = insert(batches)
     EventError.objects.bulk_create(_errors(batches), batch_size=1_000, ignore_conflicts=True)
     Receipt.objects.bulk_create(
@@ -99,6 +103,39 @@ def merge(batches: list[Checked]) -> list[UUID]:
         ignore_conflicts=True,
     )
     return sessions
+
+
+def without_buried(batches: list[Checked]) -> Iterator[Checked]:
+    """The batches without what a tombstone keeps out."""
+    buried = Buried(
+        {event.id for checked in batches for event in checked.valid.values()},
+        {session for checked in batches for session in _sessions(checked)},
+    )
+    for checked in batches:
+        yield checked if not buried else _cleared(checked, buried)
+
+
+def _sessions(checked: Checked) -> Iterator[UUID]:
+    for event in (*checked.valid.values(), *checked.rejected.values()):
+        if event.session_id is not None:
+            yield event.session_id
+
+
+def _cleared(checked: Checked, buried: Buried) -> Checked:
+    application = checked.batch.application_id
+    return Checked(
+        checked.batch,
+        {
+            position: event
+            for position, event in checked.valid.items()
+            if not buried.has(event.id, event.session_id, application)
+        },
+        {
+            position: rejected
+            for position, rejected in checked.rejected.items()
+            if not buried.has(None, rejected.session_id, application)
+        },
+    )
 
 
 def insert(batches: list[Checked]) -> tuple[dict[int, int], list[UUID]]:
@@ -154,7 +191,9 @@ def _errors(batches: Iterable[Checked]) -> list[EventError]:
             receipt_id=checked.batch.receipt,
             position=position,
             session_id=rejected.session_id,
-            field=_ascii(problem.field)[:200],
+            category=storable(rejected.category)[:MAX_NAME],
+            name=storable(rejected.name)[:MAX_NAME],
+            field=problem.place(),
             code=problem.code,
             message=problem.message,
             value=problem.shown(),
@@ -164,11 +203,6 @@ def _errors(batches: Iterable[Checked]) -> list[EventError]:
         for position, rejected in checked.rejected.items()
         for problem in rejected.problems
     ]
-
-
-def _ascii(path: str) -> str:
-    """A path may hold keys that are no text: these show as escapes."""
-    return path if path.isprintable() else json.dumps(path)[1:-1]
 
 
 def _receipt(checked: Checked, stored: int) -> Receipt:
@@ -181,7 +215,7 @@ def _receipt(checked: Checked, stored: int) -> Receipt:
         "digested_at": now(),
         "events": batch.n_events,
         "stored": stored,
-        "duplicate": len(checked.valid) - stored,
+        "duplicate": batch.n_events - stored - len(checked.rejected),
         "rejected": len(checked.rejected),
     }
     return Receipt(**columns)

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from tracking import pointer_events, values, wire
+from tracking.event_types import Types
 from tracking.ids import event_id, parse_uuid
 from tracking.problems import Problem
 
@@ -37,18 +38,27 @@ class Rejected:
     session_id: UUID | None
     payload: str
     problems: tuple[Problem, ...]
+    # As they were sent, as far as they are text.
+    category: str = ""
+    name: str = ""
 
 
-def validate(raw: bytes, application_id: int, received_at: datetime) -> ValidEvent | Rejected:
+def refused(event: ValidEvent, raw: bytes, problem: Problem) -> Rejected:
+    """An event in which nothing is wrong but what only the database knows."""
+    return Rejected(event.session_id, raw.decode(), (problem,), event.category, event.name)
+
+
+def validate(
+    raw: bytes, application_id: int, received_at: datetime, types: Types
+) -> ValidEvent | Rejected:
     """Checks one event against the contract; every wrong field becomes one `Problem`."""
     sent = wire.loads(raw)
     if not isinstance(sent, dict):
         problem = Problem("", "not_an_object", "An event must be a JSON object.", sent)
         return Rejected(None, raw.decode(), (problem,))
     reading = _Reading(sent, values.problems(sent, raw))
-    event = reading.event(application_id, received_at + MAX_FUTURE)
-    problems = tuple(reading.problems[:MAX_PROBLEMS])
-    return event or Rejected(reading.session_id(), raw.decode(), problems)
+    event = reading.event(application_id, received_at + MAX_FUTURE, types)
+    return event or reading.rejected(raw)
 
 
 @dataclass(slots=True)
@@ -58,15 +68,16 @@ class _Reading:
     sent: dict[str, Any]
     problems: list[Problem] = field(default_factory=list)
 
-    def event(self, application_id: int, latest: datetime) -> ValidEvent | None:
+    def event(self, application_id: int, latest: datetime, types: Types) -> ValidEvent | None:
         session_id = self.session_id(note=True)
         category = self.name("category")
         name = self.name("name")
         data = self.data()
         timestamp = self.timestamp(latest)
         client_id = self.client_id()
-        if not self.problems and timestamp:
+        if category and name and data:
             self.problems += pointer_events.problems(category, name, data, timestamp, latest)
+            self.problems += self.news(types.problems(application_id, category, name, data))
         if self.problems or session_id is None or timestamp is None:
             return None
         identity = (session_id, category, name, data) if client_id is None else (client_id,)
@@ -78,6 +89,20 @@ class _Reading:
             _json(data).decode(),
             timestamp,
         )
+
+    def rejected(self, raw: bytes) -> Rejected:
+        problems = tuple(self.problems[:MAX_PROBLEMS])
+        category, name = (self.text(field)[:MAX_NAME] for field in ("category", "name"))
+        return Rejected(self.session_id(), raw.decode(), problems, category, name)
+
+    def text(self, field: str) -> str:
+        value = self.sent.get(field)
+        return value if isinstance(value, str) else ""
+
+    def news(self, problems: list[Problem]) -> list[Problem]:
+        """Those of fields of which nothing is said yet."""
+        told = {problem.field for problem in self.problems}
+        return [problem for problem in problems if problem.field not in told]
 
     def refuse(self, field: str, code: str, message: str, value: Any = None) -> None:
         self.problems.append(Problem(field, code, message, value))
@@ -126,7 +151,7 @@ class _Reading:
         if value is None:
             self.refuse("timestamp", "missing", "An event needs a timestamp, in ISO 8601.")
             return None
-        moment = _moment(value)
+        moment = moment_of(value)
         if moment is None:
             message = "The timestamp must be text in ISO 8601, like 2026-01-31T12:00:00.000000Z."
             self.refuse("timestamp", "not_a_timestamp", message, value)
@@ -150,7 +175,7 @@ class _Reading:
         return value
 
 
-def _moment(value: object) -> datetime | None:
+def moment_of(value: object) -> datetime | None:
     """A timestamp as aware UTC; one without a zone is UTC already."""
     if not isinstance(value, str):
         return None

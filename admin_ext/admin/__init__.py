@@ -3,7 +3,9 @@
 from admin_ext.admin import (
     api_keys,
     applications,
+    audit,
     errors,
+    event_types,
     events,
     inbox,
     periodic,
@@ -17,7 +19,9 @@ from admin_ext.admin import (
 __all__ = [
     "api_keys",
     "applications",
+    "audit",
     "errors",
+    "event_types",
     "events",
     "inbox",
     "periodic",

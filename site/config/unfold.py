@@ -57,6 +57,7 @@ NAVIGATION = [
         "items": [
             item("Applications", "apps", "tracking", "application"),
             item("API keys", "key", "tracking", "apikey"),
+            item("Event types", "schema", "tracking", "eventtype"),
         ],
     },
     {
@@ -80,6 +81,7 @@ NAVIGATION = [
         "items": [
             item("Users", "person", "auth", "user"),
             item("Groups", "group", "auth", "group"),
+            item("Audit", "history", "tracking", "auditentry"),
         ],
     },
 ]

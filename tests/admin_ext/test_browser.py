@@ -72,6 +72,8 @@ PAGES = (
     "/admin/reports/sessionreport/export/",
     "/admin/tracking/event/",
     "/admin/tracking/eventerror/",
+    "/admin/tracking/eventtype/",
+    "/admin/tracking/eventtype/add/",
     "/admin/tracking/receipt/",
     "/admin/tracking/batch/",
     "/admin/tracking/setasidebatch/{set_aside}/change/",
@@ -190,3 +192,20 @@ def test_hostile_text_does_nothing(boss: Visitor, session: UUID) -> None:
         boss.page.wait_for_timeout(100)
         assert [error for error in boss.errors if "404" not in error] == []
         assert boss.page.evaluate("violations") == []
+
+
+def test_a_schema_is_tried_before_it_is_saved(boss: Visitor, shop: Sender) -> None:
+    named = {"category": "shop", "name": "order"}
+    seen = {f"seen{n}": text for n, text in enumerate(HOSTILE)}
+    shop.send(*(event(uuid4(), **named, data={key: text}) for key, text in seen.items()))
+    boss.open("/admin/tracking/eventtype/add/")
+    boss.page.fill("[name=category]", "shop")
+    boss.page.fill("[name=name]", "order")
+    boss.page.fill("[name=schema]", '{"patternProperties": {"^seen": {"maxLength": 1}}}')
+    boss.page.click("[data-try]")
+    boss.wait_for(lambda: "reject 5 of the last 5" in boss.page.inner_text("[data-tried]"))
+    assert "<script>" in boss.page.inner_text("[data-tried]")
+    boss.page.fill("[name=schema]", "{")
+    boss.page.click("[data-try]")
+    boss.wait_for(lambda: "This is no JSON" in boss.page.inner_text("[data-tried]"))
+    nothing_is_wrong(boss)

@@ -9,7 +9,7 @@ from django.db import IntegrityError, connection
 from django.utils.timezone import now
 
 from tests.cast import Sender, at, event, move
-from tracking import digest, inbox, partitions
+from tracking import digest, event_types, inbox, partitions
 from tracking.models import (
     Batch,
     Event,
@@ -169,7 +169,7 @@ class TestClaims:
         late = inbox.claim()
         Batch.objects.update(next_at=now())
         digest.digest_until_empty()
-        digest._digest([digest._check(batch) for batch in late])
+        digest._digest([digest._check(batch, event_types.current()) for batch in late])
         assert Event.objects.count() == Receipt.objects.count() == 1
 
     def test_a_batch_that_failed_twice_goes_alone(self, shop: Sender, session: UUID) -> None:

@@ -6,15 +6,17 @@ from uuid import uuid4
 import pytest
 
 from tests.cast import event, path
+from tracking.event_types import Types
 from tracking.validation import Rejected, ValidEvent, validate
 
 SESSION = uuid4()
 RECEIVED = datetime.now(UTC)
+NO_TYPES = Types({}, frozenset())
 
 
 def check(fields: Any, application: int = 1) -> ValidEvent | Rejected:
     raw = fields if isinstance(fields, bytes) else json.dumps(fields).encode()
-    return validate(raw, application, RECEIVED)
+    return validate(raw, application, RECEIVED, NO_TYPES)
 
 
 def valid(fields: Any, application: int = 1) -> ValidEvent:
