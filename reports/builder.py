@@ -2,8 +2,8 @@
 
 A build reads the session, its events and its report in one snapshot. It goes on from the stored
 state where the events after the last one folded, together with those folded, are all the session
-has; a late event makes the sum wrong, and the session is folded anew. Whoever changes or deletes
-a stored event clears the report's state.
+has; a late event makes the sum wrong, and the session is folded anew. So it is where a stored
+event was changed or removed since: `Session.rewritten` says in which revision.
 """
 
 import logging
@@ -31,6 +31,7 @@ from reports.fold import (
 from reports.models import PointerSecond, SessionReport
 from reports.moments import moment
 from reports.parameters import PARAMETERS
+from tracking import locks
 from tracking.faults import sqlstate
 from tracking.models import Session
 
@@ -66,7 +67,7 @@ def build_stale() -> dict[str, int]:
             try:
                 build(session_id)
                 totals["built"] += 1
-            except Busy:
+            except (Busy, Session.DoesNotExist):  # or it was erased meanwhile
                 passed_over.add(session_id)
             except Exception:
                 # One session that cannot be built must not keep the others from it.
@@ -119,7 +120,8 @@ def _build_in_snapshot(session_id: UUID, anew: bool) -> Built:
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        _lock(session_id)
+        if not locks.try_session(session_id):
+            raise Busy
         session = Session.objects.get(pk=session_id)
         report = SessionReport.objects.filter(pk=session_id).first()
         continued = None if anew else _continue(session, report)
@@ -128,18 +130,11 @@ def _build_in_snapshot(session_id: UUID, anew: bool) -> Built:
     return Built(session_id, session.revision, continued is None)
 
 
-def _lock(session_id: UUID) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [str(session_id)]
-        )
-        if not cursor.fetchone()[0]:
-            raise Busy
-
-
 def _continue(session: Session, report: SessionReport | None) -> Folded | None:
     """The report's state with the events after it; None where they are not all there is."""
     if report is None or report.state is None or report.version != PARAMETERS.version:
+        return None
+    if report.revision < session.rewritten:
         return None
     try:
         state = State.from_json(bytes(report.state))

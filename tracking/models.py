@@ -382,6 +382,7 @@ class EventError(models.Model):
                 fields=["receipt", "position", "field", "code"], name="eventerror_once"
             ),
         ]
+        permissions = [("reprocess_eventerror", "Can reprocess rejected events")]
 
     def __str__(self) -> str:
         return f"{self.field}: {self.code}"

@@ -8,17 +8,17 @@ from datetime import UTC, datetime
 
 from django.db import connection, transaction
 
+from tracking import locks
 from tracking.ids import first_id_at
 
 MONTHS_AHEAD = 3
-ADVISORY_LOCK = 0x45594501
 
 
 def ensure_partitions(now: datetime) -> list[str]:
     """Makes what is missing up to `MONTHS_AHEAD` months after `now`; returns the names made."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = '2s'")
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [ADVISORY_LOCK])
+        locks.partitions()
         existing = _existing()
         made = []
         if not existing:

@@ -1,6 +1,5 @@
 """What the pointer events must hold, beyond what every event must, to be measured."""
 
-import math
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,6 +8,8 @@ from tracking.problems import Problem
 
 MAX_COORDINATE = 1_000_000
 MAX_SAMPLES = 5_000
+# Of what is larger, arithmetic is no longer sure.
+MAX_NUMBER = 2**53
 
 
 def problems(
@@ -43,7 +44,7 @@ def _is_coordinate(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+    return type(value) in (int, float) and abs(value) <= MAX_NUMBER  # type: ignore[arg-type]
 
 
 def _not_a_coordinate(field: str, value: object) -> Problem:

@@ -115,10 +115,10 @@ def without_buried(batches: list[Checked]) -> Iterator[Checked]:
         yield checked if not buried else _cleared(checked, buried)
 
 
-def _sessions(checked: Checked) -> Iterator[UUID]:
-    for event in (*checked.valid.values(), *checked.rejected.values()):
-        if event.session_id is not None:
-            yield event.session_id
+def _sessions(checked: Checked) -> set[UUID]:
+    of_valid = {event.session_id for event in checked.valid.values()}
+    of_rejected = {event.session_id for event in checked.rejected.values()}
+    return of_valid | {session for session in of_rejected if session is not None}
 
 
 def _cleared(checked: Checked, buried: Buried) -> Checked:
@@ -141,7 +141,7 @@ def _cleared(checked: Checked, buried: Buried) -> Checked:
 def insert(batches: list[Checked]) -> tuple[dict[int, int], list[UUID]]:
     """Stores the events alone: how many of each batch were new, and the sessions that changed."""
     lines = b"".join(line.encode() for checked in batches for line in _lines(checked))
-    with connection.cursor() as cursor:
+    with connection.cursor() as cursor, connection.wrap_database_errors:
         cursor.execute(INCOMING)
         cursor.copy_expert("COPY eye_incoming FROM STDIN", io.BytesIO(lines))
         cursor.execute(MERGE, _refused(batches))

@@ -76,7 +76,8 @@ class _Reading:
         timestamp = self.timestamp(latest)
         client_id = self.client_id()
         if category and name and data:
-            self.problems += pointer_events.problems(category, name, data, timestamp, latest)
+            of_pointer = pointer_events.problems(category, name, data, timestamp, latest)
+            self.problems += self.news(of_pointer)
             self.problems += self.news(types.problems(application_id, category, name, data))
         if self.problems or session_id is None or timestamp is None:
             return None

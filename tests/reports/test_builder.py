@@ -12,6 +12,7 @@ from reports import builder
 from reports.builder import Busy, build, build_stale, recompute
 from reports.models import PointerSecond, SessionReport
 from tests.cast import Sender, at, event, move, path
+from tracking import locks
 from tracking.models import Session
 
 
@@ -153,7 +154,7 @@ def test_a_report_being_built_elsewhere_is_passed_over(shop: Sender, session: UU
 
     def hold() -> None:
         with transaction.atomic():
-            builder._lock(session)
+            locks.session(session)
             taken.set()
             done.wait(10)
         connection.close()

@@ -1,5 +1,6 @@
 import gzip
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -208,6 +209,18 @@ class TestClaims:
 
 
 class TestDatabaseErrors:
+    def test_what_copy_refuses_is_rejected_like_all_that_the_database_refuses(
+        self, shop: Sender, session: UUID
+    ) -> None:
+        """The second event is for COPY to find; the checks in Python would have found it."""
+        shop.post([event(session, name="good"), event(session, name="poison")])
+        (batch,) = inbox.claim()
+        checked = digest._check(batch, event_types.current())
+        checked.valid[1] = replace(checked.valid[1], name="nul \0")
+        digest._digest([checked])
+        assert EventError.objects.get().code == "not_storable"
+        assert Event.objects.get().name == "good"
+
     def test_an_event_that_the_database_refuses_is_found_and_rejected(
         self, shop: Sender, session: UUID
     ) -> None:

@@ -216,6 +216,8 @@ class TestPointerEvents:
             ([0, 1], [1, 2], [1, None], [("data.y[1]", "not_a_coordinate")]),
             ([0, 1], [1, True], [1, 2], [("data.x[1]", "not_a_coordinate")]),
             ([0, 1], [1, 1_000_001], [1, 2], [("data.x[1]", "not_a_coordinate")]),
+            ([0, 1], [1, 10**400], [1, 2], [("data.x[1]", "integer_out_of_range")]),
+            ([0, 10**400], [1, 2], [1, 2], [("data.t[1]", "integer_out_of_range")]),
             ([-1, 1], [1, 2], [1, 2], [("data.t[0]", "not_in_order")]),
             ([5, 4], [1, 2], [1, 2], [("data.t[1]", "not_in_order")]),
             ([0, 1e9], [1, 2], [1, 2], [("data.t[1]", "in_future")]),

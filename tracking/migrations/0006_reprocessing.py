@@ -7,6 +7,13 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AlterModelOptions(
+            name="eventerror",
+            options={
+                "ordering": ["-id"],
+                "permissions": [("reprocess_eventerror", "Can reprocess rejected events")],
+            },
+        ),
         migrations.AddField(
             model_name="eventerror",
             name="category",
