@@ -171,6 +171,19 @@ class ErrorsFilter(Choice):
                 return queryset
 
 
+class ResolvedFilter(Choice):
+    """Errors whose event was stored since."""
+
+    title = "resolved"
+    parameter_name = "resolved"
+    choices_of = {"no": "Open", "yes": "Resolved"}
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() not in self.choices_of:
+            return queryset
+        return queryset.filter(resolved_at__isnull=self.value() == "no")
+
+
 class ReportErrorsFilter(ErrorsFilter):
     field = "errors"
 

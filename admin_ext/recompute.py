@@ -12,6 +12,7 @@ from django.urls import reverse
 from admin_ext.confirm import ask, dialog, is_confirmed
 from admin_ext.filters import uuid_of
 from admin_ext.kit import ModelAdmin, action
+from admin_ext.queued import complain, followed_at
 from reports.tasks import recompute
 from tracking.models import Session
 from tracking.nudge import BrokerAway, publish
@@ -33,29 +34,6 @@ def queue(session_ids: Iterable[UUID]) -> list[str]:
         except BrokerAway:
             break
     return tasks
-
-
-def follow_url(task_ids: Iterable[str]) -> str:
-    return reverse("admin:eye_tasks") + "?tasks=" + ",".join(UUID(id).hex for id in task_ids)
-
-
-def followed_at(request: HttpRequest, tasks: list[str]) -> str | None:
-    """Where to follow the tasks; for who may not see tasks, a message in its place."""
-    if not tasks:
-        return None
-    if request.user.has_perm("django_celery_results.view_taskresult"):
-        return follow_url(tasks)
-    messages.success(request, f"Queued for recomputing: {len(tasks)}. It takes some seconds.")
-    return None
-
-
-def complain(request: HttpRequest, queued: int, wanted: int) -> None:
-    if queued == 0:
-        text = "The task queue is away: nothing was queued. Try again when the broker is back."
-        messages.error(request, text)
-    elif queued < wanted:
-        text = f"The task queue went away: {queued} of {wanted} were queued. Try the rest again."
-        messages.warning(request, text)
 
 
 class RecomputeActions(ModelAdmin):

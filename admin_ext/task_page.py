@@ -55,7 +55,7 @@ class Followed:
     def answer(self) -> SafeString | str:
         if self.result is None:
             return "no worker has taken it yet"
-        return display.plain(self.result.result or "", SHOWN_RESULT) if self.over else display.EMPTY
+        return display.plain(self.result.result or display.EMPTY, SHOWN_RESULT)
 
 
 class TasksPage(UnfoldSiteViewMixin, TemplateView):  # type: ignore[misc]

@@ -1,7 +1,14 @@
-from celery import shared_task
+import json
+from dataclasses import asdict
+from typing import Any
+
+from celery import Task, shared_task
 
 from tracking import digest as pipeline
+from tracking import reprocess as reprocessing
+from tracking.audit import Actor
 from tracking.nudge import Bell
+from tracking.reprocess import Totals
 
 
 @shared_task(name="tracking.digest", ignore_result=True, acks_late=False)
@@ -11,3 +18,19 @@ def digest() -> dict[str, int]:
 
 
 bell = Bell(digest)
+
+
+@shared_task(name="tracking.reprocess", bind=True)
+def reprocess(self: "Task[Any, Any]", asked: str) -> dict[str, int]:
+    """`asked` is the JSON of `{"filters": …, "actor": …}`: see `asked_for`."""
+    request = json.loads(asked)
+
+    def show(totals: Totals) -> None:
+        self.update_state(state="STARTED", meta=asdict(totals))
+
+    totals = reprocessing.reprocess(request["filters"], Actor(**request["actor"]), show)
+    return asdict(totals)
+
+
+def asked_for(filters: dict[str, Any], actor: Actor) -> str:
+    return json.dumps({"filters": filters, "actor": asdict(actor)}, default=str)

@@ -3,11 +3,17 @@ from django.utils.safestring import SafeString
 
 from admin_ext import display, filters
 from admin_ext.kit import ReadOnlyAdmin
+from admin_ext.reprocess import ReprocessActions
 from tracking.models import EventError
 
 
 def payload(error: EventError) -> SafeString:
     return display.block(display.value_of(error, "event.payload") or display.EMPTY)
+
+
+def state(error: EventError) -> SafeString:
+    resolved = error.resolved_at is not None
+    return display.badge("resolved", "success") if resolved else display.badge("open", "warning")
 
 
 receipt_link = display.column(
@@ -16,20 +22,31 @@ receipt_link = display.column(
 
 
 @admin.register(EventError)
-class EventErrorAdmin(ReadOnlyAdmin):
+class EventErrorAdmin(ReprocessActions, ReadOnlyAdmin):
     empty_hint = "Every field of every event was right."
     list_display = (
         display.time("created_at", "time (UTC)"),
+        display.words("category", "category", 40),
+        display.words("name", "name", 40),
         display.words("field", "field"),
         display.words("code", "code"),
         display.words("message", "message", 120),
         display.words("value", "value", 40),
+        display.column(state, "state", "state"),
         display.words("application", "application", 40),
         display.session_link(short=True),
     )
-    list_filter = (filters.SessionFilter, filters.ReceiptFilter)
+    list_filter = (
+        filters.ResolvedFilter,
+        filters.ApplicationFilter,
+        filters.SessionFilter,
+        filters.ReceiptFilter,
+    )
     list_select_related = ("application",)
     fields = (
+        display.column(state, "state", "state"),
+        display.words("category", "category", 200),
+        display.words("name", "name", 200),
         display.words("field", "field", 200),
         display.words("code", "code"),
         display.words("message", "message", 1_000),
@@ -39,6 +56,7 @@ class EventErrorAdmin(ReadOnlyAdmin):
         receipt_link,
         display.figure("position", "place in its batch, from 0"),
         display.time("created_at", "time (UTC)"),
+        display.time("resolved_at", "resolved (UTC)"),
         display.column(payload, "payload", "the event as it was sent"),
     )
     readonly_fields = fields

@@ -21,7 +21,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from admin_ext import display
 from admin_ext.kit import ModelAdmin, TabularInline
-from admin_ext.recompute import complain
+from admin_ext.queued import complain
 from tracking.nudge import BrokerAway, publish
 
 for model in (PeriodicTask, ClockedSchedule, CrontabSchedule, IntervalSchedule, SolarSchedule):

@@ -23,8 +23,9 @@ from reports import builder
 from reports.models import SessionReport
 from tests.cast import START, Sender, at, event, path
 from tests.waiting import until
-from tracking import inbox
-from tracking.models import SetAsideBatch
+from tracking import audit, inbox
+from tracking.audit import Actor
+from tracking.models import AuditEntry, SetAsideBatch
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -107,6 +108,7 @@ def everything(scene: Scene, shop: Sender) -> Scene:
     SolarSchedule.objects.create(event="sunset", latitude=52, longitude=13)
     ClockedSchedule.objects.create(clocked_time=START)
     Group.objects.create(name="readers")
+    audit.record(Actor("somebody"), AuditEntry.Action.DELETED, scene.session, category="page")
     return scene
 
 
@@ -128,4 +130,5 @@ def empty_queue(transactional_db: None) -> Iterator[None]:
     yield
     with current_app.connection_for_write() as connection:
         channel: Any = connection.default_channel
-        channel.queue_purge("reports")
+        for queue in ("reports", "default"):
+            channel.queue_purge(queue)

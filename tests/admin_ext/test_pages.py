@@ -37,9 +37,11 @@ QUERIES = {
     "reports.SessionReport": 4,  # the applications to filter by
     "tracking.ApiKey": 6,  # the applications to filter by
     "tracking.Application": 5,
+    "tracking.AuditEntry": 3,
     "tracking.Batch": 3,
     "tracking.Event": 4,  # the applications to filter by
-    "tracking.EventError": 3,
+    "tracking.EventError": 4,  # the applications to filter by
+    "tracking.EventType": 6,  # counts, and the applications to filter by
     "tracking.Receipt": 3,
     "tracking.Session": 5,  # the applications of the sessions, and to filter by
     "tracking.SetAsideBatch": 3,

@@ -203,7 +203,7 @@ def test_who_may_not_see_tasks_is_told_and_stays(scene: Scene, empty_queue: None
         reverse(LISTS[0]), selected(scene.session, confirmed="1"), follow=True
     )
     assert response.status_code == 200
-    assert "Queued for recomputing: 1" in response.content.decode()
+    assert "Queued tasks: 1" in response.content.decode()
 
 
 def test_what_one_may_not_see_one_may_not_recompute(scene: Scene) -> None:

@@ -1,0 +1,91 @@
+"""Trying rejected events again, as an action on their errors; a task that a page then follows."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from admin_ext.confirm import ask, dialog, is_confirmed
+from admin_ext.kit import ModelAdmin, action
+from admin_ext.queued import complain, followed_at
+from tracking.api.address import address_of
+from tracking.audit import Actor
+from tracking.nudge import BrokerAway, publish
+from tracking.tasks import asked_for, reprocess
+
+WHAT_IT_DOES = (
+    "A worker validates these events as they were sent, by the schemas of now. What is right is "
+    "stored and its errors are marked resolved; what is still wrong stays here."
+)
+LIST = "admin:tracking_eventerror_changelist"
+
+
+def queue(request: HttpRequest, filters: dict[str, Any]) -> str | None:
+    """Queues one task for the open errors that `filters` names; where to follow it."""
+    actor = Actor(request.user.get_username(), user_id=request.user.pk, address=address_of(request))
+    try:
+        tasks = [publish(reprocess, asked_for(filters, actor))]
+    except BrokerAway:
+        tasks = []
+    complain(request, len(tasks), 1)
+    return followed_at(request, tasks)
+
+
+class ReprocessActions(ModelAdmin):
+    """For the list of event errors."""
+
+    actions = ("reprocess_selected",)
+    actions_list = ("reprocess_all",)
+    actions_detail = ("reprocess_one",)
+
+    def has_reprocess_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        may = request.user.has_perm("tracking.reprocess_eventerror")
+        return may and self.has_view_permission(request)
+
+    @admin.action(description="Reprocess events", permissions=["reprocess"])
+    def reprocess_selected(
+        self, request: HttpRequest, queryset: QuerySet[Any]
+    ) -> HttpResponse | None:
+        ids = list(queryset.filter(resolved_at=None).values_list("pk", flat=True))
+        if not ids:
+            messages.info(request, "These errors are resolved already.")
+            return None
+        if not is_confirmed(request):
+            return self._ask(request, ids)
+        where = queue(request, {"errors": ids})
+        return HttpResponseRedirect(where) if where else None
+
+    def _ask(self, request: HttpRequest, ids: list[int]) -> HttpResponse:
+        return ask(
+            self,
+            request,
+            "reprocess_selected",
+            ids,
+            title=f"Reprocess the events of {len(ids)} error{'s' if len(ids) > 1 else ''}?",
+            text=WHAT_IT_DOES,
+            button="Reprocess",
+        )
+
+    @action(
+        description="Reprocess",
+        permissions=["reprocess"],
+        icon="refresh",
+        dialog=dialog("Reprocess this event?", WHAT_IT_DOES, "Reprocess"),
+    )
+    def reprocess_one(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        ids = [int(object_id)] if object_id.isdecimal() else []
+        return self._redirect(queue(request, {"errors": ids}))
+
+    @action(
+        description="Reprocess all",
+        permissions=["reprocess"],
+        icon="refresh",
+        dialog=dialog("Reprocess the events of all open errors?", WHAT_IT_DOES, "Reprocess all"),
+    )
+    def reprocess_all(self, request: HttpRequest, form: Any) -> HttpResponse:
+        return self._redirect(queue(request, {}))
+
+    def _redirect(self, where: str | None) -> HttpResponse:
+        return HttpResponse(headers={"HX-Redirect": where or reverse(LIST)})
