@@ -1,6 +1,6 @@
 # `make run` needs nothing but make, git and Python; see README.md.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test e2e lint fmt lock clean
+.PHONY: help setup run test e2e fuzz openapi lint fmt lock clean
 
 PYTHON := .venv/bin/python
 UV := $(or $(shell command -v uv),.venv/bin/uv)
@@ -28,6 +28,14 @@ test: ## run all tests, on a database and a broker of their own (ARGS for pytest
 e2e: ## run the browser tests only
 	@bin/setup dev
 	$(PYTHON) -m pytest -m browser $(PARALLEL) $(ARGS)
+
+fuzz: ## hold the API to its OpenAPI document for ten minutes (EYE_FUZZ_SECONDS)
+	@bin/setup dev
+	EYE_FUZZ_SECONDS=$${EYE_FUZZ_SECONDS:-600} $(PYTHON) -m pytest tests/test_contract.py $(ARGS)
+
+openapi: ## write docs/openapi.json anew, from the code
+	@bin/setup dev
+	$(PYTHON) manage.py openapi > docs/openapi.json
 
 lint: ## check style, types, imports, migrations and compose.yml
 	@bin/setup dev

@@ -18,6 +18,7 @@ NEEDS_NO_SERVICE = {
     "help",
     "makemessages",
     "makemigrations",
+    "openapi",
     "startapp",
     "startproject",
     "up",

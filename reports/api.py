@@ -1,21 +1,42 @@
+import re
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from celery.result import AsyncResult
+from django.http import HttpResponse
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from reports import shapes
 from reports.fold import Metrics
 from reports.models import PointerSecond, SessionReport
 from reports.tasks import recompute
 from tracking.api.auth import Reader, check_may_see
 from tracking.api.errors import ApiError
+from tracking.api.openapi import ANY_KEY, MORE_ERRORS
+from tracking.api.points import accept_points
+from tracking.api.sending import TakesPosts, sender
+from tracking.api.shapes import ACCEPTED, POINTS, QUEUED
 from tracking.api.views import session_or_404
 from tracking.nudge import BrokerAway, publish
 
+SINCE = OpenApiParameter(
+    "since",
+    {"type": "integer", "minimum": 0, "maximum": 10**18 - 1},
+    description="A `cursor` from an earlier answer: only what changed since.",
+)
 # The longest series that one answer holds, an hour of movement: of a longer one, the latest.
 SECONDS_AT_ONCE = 3_600
+SECOND = timedelta(seconds=1)
+SECONDS = OpenApiParameter(
+    "seconds",
+    {"type": "integer", "minimum": 1, "maximum": SECONDS_AT_ONCE},
+    description="The last so many seconds up to the session's last event, summed up; `since` then "
+    "does not matter.",
+)
 
 
 class ReportView(APIView):
@@ -23,6 +44,9 @@ class ReportView(APIView):
 
     staff_permission = "reports.view_sessionreport"
 
+    @extend_schema(
+        operation_id="getReport", summary="A session's report", responses={200: shapes.REPORT}
+    )
     def get(self, request: Request, id: UUID) -> Response:
         session_or_404(request, id)
         report = (
@@ -41,16 +65,44 @@ class ReportView(APIView):
         )
 
 
-class PointerView(APIView):
-    """A session's pointer second by second: `?since=` a cursor gives only what changed."""
+class PointerView(TakesPosts):
+    """A session's pointer second by second: `?since=` a cursor gives only what changed.
 
-    staff_permission = "reports.view_sessionreport"
+    `?seconds=` sums up the last so many seconds; POST adds points.
+    """
 
+    staff_permission = {"GET": "reports.view_sessionreport"}
+
+    @extend_schema(
+        operation_id="sendPoints",
+        summary="Send points of the pointer",
+        description="Each point is a pointer/move event of the session; sent again, it is a "
+        "duplicate. All of them are kept, or, where one is wrong, none.",
+        request={"application/json": POINTS},
+        responses={202: ACCEPTED},
+        auth=ANY_KEY,
+        extensions={MORE_ERRORS: [429]},
+    )
+    def post(self, request: Request, id: UUID) -> HttpResponse:
+        return accept_points(request._request, sender(request), id)
+
+    @extend_schema(
+        operation_id="getPointer",
+        summary="A session's pointer, second by second",
+        parameters=[SINCE, SECONDS],
+        responses={
+            200: {"oneOf": [shapes.SERIES, shapes.WINDOW]},
+            304: OpenApiResponse(description="Nothing has changed since that ETag."),
+        },
+    )
     def get(self, request: Request, id: UUID) -> Response:
         if not (isinstance(request.user, Reader) and request.user.session_id == id):
             session_or_404(request, id)
+        seconds = seconds_of(request)
         since = cursor_of(request)
         report = SessionReport.objects.only(*CURSOR_COLUMNS).filter(pk=id).first()
+        if seconds is not None:
+            return Response({"session": id, **window(report, seconds)})
         etag = f'"{report.build if report else 0}.{since}"'
         if request.headers.get("If-None-Match") == etag:
             return Response(status=304, headers={"ETag": etag})
@@ -103,11 +155,62 @@ def cursor_of(request: Request) -> int:
     return int(text)
 
 
+def seconds_of(request: Request) -> int | None:
+    text = request.query_params.get("seconds")
+    if text is None:
+        return None
+    if not re.fullmatch("[0-9]{1,4}", text) or not 1 <= int(text) <= SECONDS_AT_ONCE:
+        message = f"seconds: a whole number from 1 to {SECONDS_AT_ONCE:,} is needed."
+        raise ApiError("bad_value", message, "seconds")
+    return int(text)
+
+
+def window(report: SessionReport | None, seconds: int) -> dict[str, Any]:
+    """The last so many whole seconds up to the one of the session's last event or sample.
+
+    `to` is the end of that second, so that a session that has ended keeps its last seconds.
+    distance_px in px, moving_ms in ms, speeds in px/s: mean_speed over the time in which the
+    pointer moved, peak_speed the largest of one interval; both None where it did not move.
+    """
+    rows: list[PointerSecond] = []
+    until = report.data_until if report else None
+    end = until.replace(microsecond=0) + SECOND if until else None
+    start = end - seconds * SECOND if end else None
+    if report and end:
+        there = PointerSecond.objects.filter(session_id=report.pk, second__lt=end)
+        rows = list(there.filter(second__gte=start).order_by("second"))
+    return {
+        "from": start,
+        "to": end,
+        "data_until": until,
+        **sums(rows),
+        "seconds": [*map(second_of, rows)],
+    }
+
+
+def sums(rows: list[PointerSecond]) -> dict[str, Any]:
+    distance = sum(row.distance_px for row in rows)
+    moving = sum(row.moving_ms for row in rows)
+    return {
+        "distance_px": distance,
+        "moving_ms": moving,
+        "mean_speed": distance / moving * 1000 if moving else None,
+        "peak_speed": max((row.peak_speed for row in rows if row.peak_speed), default=None),
+        "samples": sum(row.samples for row in rows),
+    }
+
+
 class RecomputeView(APIView):
     """Folds a session anew, in a task whose id this answers."""
 
     staff_permission = "reports.recompute_sessionreport"
 
+    @extend_schema(
+        operation_id="recomputeReport",
+        summary="Compute a report anew",
+        request=None,
+        responses={202: QUEUED},
+    )
     def post(self, request: Request, id: UUID) -> Response:
         if isinstance(request.user, Reader) and request.user.caller is None:
             raise ApiError("forbidden")
@@ -124,6 +227,9 @@ class TaskView(APIView):
 
     staff_permission = "django_celery_results.view_taskresult"
 
+    @extend_schema(
+        operation_id="getTask", summary="What became of a task", responses={200: shapes.TASK}
+    )
     def get(self, request: Request, id: UUID) -> Response:
         if isinstance(request.user, Reader) and request.user.caller is None:
             raise ApiError("forbidden")

@@ -6,26 +6,19 @@ from uuid import uuid4
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
-from django.views.generic import TemplateView
 
 from tracking.api.auth import session_token
-from tracking.api.errors import ApiError, error_response
 from tracking.keys import capture_key
+from tracking.pages import Page
 
 
-class CapturePage(TemplateView):
+class CapturePage(Page):
     template_name = "tracking/capture.html"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         response = super().get(request, *args, **kwargs)
         add_never_cache_headers(response)
         return response
-
-    def http_method_not_allowed(
-        self, request: HttpRequest, *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        allowed = {"Allow": "GET, HEAD, OPTIONS"}
-        return error_response(request, ApiError("method_not_allowed"), allowed)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         session_id = uuid4()

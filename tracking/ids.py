@@ -32,6 +32,11 @@ def first_id_at(timestamp: datetime) -> UUID:
     return _uuid8(timestamp, 0)
 
 
+def last_id_at(timestamp: datetime) -> UUID:
+    """The largest id an event at `timestamp` can have."""
+    return _uuid8(timestamp, (1 << HASH_BITS) - 1)
+
+
 def timestamp_of(id: UUID) -> datetime:
     """The timestamp an event id was made from, to the microsecond."""
     return EPOCH + ((id.int >> 80) << 12 | (id.int >> 64) & 0xFFF) * MICROSECOND

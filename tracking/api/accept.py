@@ -9,7 +9,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from tracking import inbox, metrics, throttle, wire
 from tracking.api.auth import caller_of
-from tracking.api.errors import ApiError, error_response
+from tracking.api.errors import ApiError
 from tracking.keys import Caller
 from tracking.tasks import bell
 
@@ -29,9 +29,6 @@ class Body:
 
 @csrf_exempt
 def accept(request: HttpRequest) -> HttpResponse:
-    if request.method != "POST":
-        error = ApiError("method_not_allowed")
-        return error_response(request, error, {"Allow": "GET, POST, HEAD, OPTIONS"})
     caller = sender_of(request)
     try:
         body = body_of(request, caller)

@@ -113,3 +113,12 @@ def check_may_see(request: Request, session_id: UUID) -> None:
     """Raises the same `not_found` for a session that is not there and one that is not yours."""
     if isinstance(request.user, Reader) and not request.user.may_see(session_id):
         raise ApiError("not_found")
+
+
+def own_application(request: Request) -> int | None:
+    """The application whose rows a key may read; None for staff, who may read all."""
+    if not isinstance(request.user, Reader):
+        return None
+    if request.user.caller is None:
+        raise ApiError("forbidden", "This token reads one session, and no lists.")
+    return request.user.caller.application_id

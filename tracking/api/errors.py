@@ -31,6 +31,16 @@ CODES: dict[str, tuple[int, str]] = {
         "The body does not decompress. Send Content-Encoding: gzip only with a gzip body.",
     ),
     "bad_request": (400, "The request cannot be read. The message says what is wrong."),
+    "unknown_filter": (
+        400,
+        "A list was asked with a parameter that it does not know, and would have answered as if "
+        "it were not there. The message names the filters that exist.",
+    ),
+    "bad_value": (
+        400,
+        "A parameter has a value that cannot be meant, is given twice with different values, or "
+        "is empty. The message says what is needed; leave out what you do not want to filter by.",
+    ),
     "unauthorized": (
         401,
         "There is no key, or it is unknown, revoked or expired. Send Authorization: Bearer KEY "
@@ -52,6 +62,7 @@ CODES: dict[str, tuple[int, str]] = {
     ),
     "not_found": (404, "There is nothing here, or it is not yours to see."),
     "method_not_allowed": (405, "This address does not take this method; see the Allow header."),
+    "session_erased": (409, "This session was erased and takes no more. Take another id."),
     "too_large": (
         413,
         "The body, decompressed, is over the limit: 1 MiB with a publishable key, 5 MiB with a "

@@ -1,16 +1,16 @@
 from typing import Any
 from uuid import UUID
 
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from tracking.api.auth import Reader, check_may_see
 from tracking.api.errors import ApiError
-from tracking.ids import parse_uuid
+from tracking.api.serializers import EventSerializer, SessionSerializer
+from tracking.api.shapes import RECEIPT
 from tracking.models import Batch, Event, EventError, Receipt, Session
-
-TIMELINE_EVENTS = 1_000
 
 
 class ReceiptView(APIView):
@@ -18,6 +18,12 @@ class ReceiptView(APIView):
 
     staff_permission = "tracking.view_receipt"
 
+    @extend_schema(
+        operation_id="getReceipt",
+        summary="What became of a batch",
+        tags=["events"],
+        responses={200: RECEIPT},
+    )
     def get(self, request: Request, id: UUID) -> Response:
         receipt = Receipt.objects.filter(pk=id).first()
         if receipt is not None:
@@ -73,58 +79,44 @@ def error_of(error: EventError) -> dict[str, Any]:
         "code": error.code,
         "message": error.message,
         "value": error.value,
+        "resolved_at": error.resolved_at,
     }
 
 
 class SessionView(APIView):
-    staff_permission = "tracking.view_session"
+    staff_permission: str | dict[str, str] = "tracking.view_session"
 
+    @extend_schema(operation_id="getSession", summary="A session", responses=SessionSerializer)
     def get(self, request: Request, id: UUID) -> Response:
-        session = session_or_404(request, id)
-        return Response(
-            {
-                "id": session.pk,
-                "applications": list(session.applications.values_list("name", flat=True)),
-                "first_event": session.first_at,
-                "last_event": session.last_at,
-                "events": session.event_count,
-                "errors": session.error_count,
-                "clock_offset_ms": session.clock_offset_ms,
-                "stale": session.stale,
-            }
-        )
+        return Response(SessionSerializer(session_or_404(request, id)).data)
 
 
-class SessionEventsView(APIView):
-    """A session's timeline, oldest first, a page at a time: `?after=` is the last id seen."""
+class EventView(APIView):
+    """One event, as it is stored."""
 
-    staff_permission = "tracking.view_event"
+    staff_permission: str | dict[str, str] = "tracking.view_event"
 
+    @extend_schema(operation_id="getEvent", summary="An event", responses=EventSerializer)
     def get(self, request: Request, id: UUID) -> Response:
-        session = session_or_404(request, id)
-        events = session.events.order_by("id").select_related("application")
-        if isinstance(request.user, Reader) and request.user.caller:
-            events = events.filter(application=request.user.caller.application_id)
-        if after := request.query_params.get("after"):
-            events = events.filter(pk__gt=uuid_of(after, "after"))
-        page = list(events[: TIMELINE_EVENTS + 1])
-        more = len(page) > TIMELINE_EVENTS
-        page = page[:TIMELINE_EVENTS]
-        cursor = page[-1].pk if more else None
-        return Response({"events": [event_of(event) for event in page], "after": cursor})
+        events = Event.objects.select_related("application")
+        if isinstance(request.user, Reader):
+            events = events.filter(**own(request.user))
+        event = events.filter(pk=id).first()
+        if event is None:
+            raise ApiError("not_found")
+        return Response(event_of(event))
+
+
+def own(reader: Reader) -> dict[str, Any]:
+    """What the events that a key or a page's token may read have in common."""
+    if reader.caller is None:
+        return {"session_id": reader.session_id}
+    return {"application_id": reader.caller.application_id}
 
 
 def event_of(event: Event) -> dict[str, Any]:
-    return {
-        "id": event.pk,
-        "session_id": event.session_id,
-        "application": event.application.name,
-        "category": event.category,
-        "name": event.name,
-        "data": event.data,
-        "timestamp": event.timestamp,
-        "received_at": event.received_at,
-    }
+    shown: dict[str, Any] = EventSerializer().to_representation(event)
+    return shown
 
 
 def session_or_404(request: Request, id: UUID) -> Session:
@@ -133,10 +125,3 @@ def session_or_404(request: Request, id: UUID) -> Session:
     if session is None:
         raise ApiError("not_found")
     return session
-
-
-def uuid_of(text: str, field: str) -> UUID:
-    id = parse_uuid(text)
-    if id is None:
-        raise ApiError("bad_request", f"{field} must be a UUID.", field)
-    return id

@@ -1,0 +1,104 @@
+"""Reports as CSV, made by PostgreSQL page by page, so that neither memory nor a snapshot grows.
+
+The order is that of the ids: a report that is built anew meanwhile is neither lost nor doubled.
+"""
+
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from uuid import UUID
+
+from django.contrib.postgres.aggregates import StringAgg
+from django.core.exceptions import EmptyResultSet
+from django.db import connection, transaction
+from django.db.models import (
+    Case,
+    F,
+    Field,
+    Func,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    TextField,
+    Value,
+    When,
+)
+from django.db.models.expressions import Combinable
+
+from reports.models import SessionReport
+from reports.parameters import PARAMETERS
+from tracking.models import Session, SessionApplication
+
+PAGE_ROWS = 5_000
+ID_CHARACTERS = 36
+TRUE, FALSE = Value("true"), Value("false")
+NEWS = (
+    Session.objects.order_by()
+    .filter(pk=OuterRef("session_id"))
+    .values_list(Case(When(report_revision__lt=F("revision"), then=TRUE), default=FALSE))
+)
+APPLICATIONS = (
+    SessionApplication.objects.filter(session_id=OuterRef("session_id"))
+    .values("session_id")
+    .annotate(names=StringAgg("application__name", ", ", order_by="application__name"))
+    .values("names")
+)
+
+
+def cell(text: Combinable) -> Combinable:
+    """Text in one line that no spreadsheet takes for a formula."""
+    harmless = Func(text, Value(r"^([=+@\t\r-])"), Value(r"'\1"), function="regexp_replace")
+    breaks = (Value(r"[\r\n]+"), Value(" "), Value("g"))
+    return Func(harmless, *breaks, function="regexp_replace", output_field=TextField())
+
+
+def column(field: "Field[object, object]") -> Combinable:
+    """Numbers and times; JSON, which begins with a brace; and words of ours: all of it harmless."""
+    if field.get_internal_type() == "ArrayField":
+        parts = (F(field.name), Value(", "))
+        return Func(*parts, function="array_to_string", output_field=TextField())
+    return F(field.attname)
+
+
+OWN = {
+    field.name: column(field)
+    for field in SessionReport._meta.concrete_fields
+    if field.name not in {"session", "state"}
+}
+COLUMNS: dict[str, Combinable] = {
+    "session": F("session_id"),  # first, and never quoted: it tells where the next page begins
+    "applications": cell(Subquery(APPLICATIONS)),
+    "stale": Case(When(~Q(version=PARAMETERS.version), then=TRUE), default=Subquery(NEWS)),
+    **OWN,
+}
+
+
+def pages(rows_after: Callable[[UUID], QuerySet[SessionReport]]) -> Iterator[bytes]:
+    """A header and rows, `PAGE_ROWS` at a time. Raises `django.db.Error`.
+
+    `rows_after` gives all the reports that are wanted and whose id is after one.
+    """
+    head = ",".join(COLUMNS).encode() + b"\n"
+    after = UUID(int=0)
+    while True:
+        page = copy(rows_after(after))
+        yield head + page
+        if page.count(b"\n") < PAGE_ROWS:
+            return
+        head = b""
+        last_line = page.rfind(b"\n", 0, -1) + 1
+        after = UUID(page[last_line : last_line + ID_CHARACTERS].decode())
+
+
+def copy(reports: QuerySet[SessionReport]) -> bytes:
+    rows = reports.order_by("pk").values_list(*COLUMNS.values())[:PAGE_ROWS]
+    try:
+        query = rows.query.sql_with_params()
+    except EmptyResultSet:
+        return b""
+    file = BytesIO()
+    with transaction.atomic(), connection.cursor() as cursor, connection.wrap_database_errors:
+        cursor.execute("SET LOCAL jit = off")  # to compile takes longer than a page
+        sql = cursor.mogrify(*query).decode()
+        cursor.copy_expert(f"COPY ({sql}) TO STDOUT WITH (FORMAT csv)", file)
+    return file.getvalue()

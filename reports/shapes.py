@@ -1,0 +1,62 @@
+"""The shapes of this app's answers, in JSON Schema, for the OpenAPI document."""
+
+from datetime import datetime
+from types import NoneType, UnionType
+from typing import Any, get_args, get_type_hints
+
+from reports.fold import Metrics
+from tracking.api.shapes import (
+    COUNT,
+    NUMBER,
+    TEXT,
+    TIME,
+    UUID,
+    YES_NO,
+    Json,
+    array_of,
+    nullable,
+    shape,
+)
+
+OF_TYPE: dict[Any, Json] = {str: TEXT, int: COUNT, float: NUMBER, datetime: TIME}
+
+
+def of_type(hint: Any) -> Json:
+    """What a field of `Metrics` looks like in JSON."""
+    if isinstance(hint, UnionType):
+        (inner,) = set(get_args(hint)) - {NoneType}
+        return nullable(of_type(inner))
+    return OF_TYPE.get(hint) or (array_of(TEXT) if "tuple" in str(hint) else {"type": "object"})
+
+
+METRICS = {name: of_type(hint) for name, hint in get_type_hints(Metrics).items()}
+REPORT = shape(session=UUID, revision=COUNT, stale=YES_NO, computed_at=TIME, **METRICS)
+MOVEMENT: Json = {
+    "distance_px": NUMBER,
+    "moving_ms": NUMBER,
+    "mean_speed": nullable(NUMBER),
+    "peak_speed": nullable(NUMBER),
+    "samples": COUNT,
+}
+SECONDS = array_of(shape(second=TIME, **MOVEMENT))
+SERIES = shape(
+    session=UUID,
+    cursor=COUNT,
+    reset=YES_NO,
+    computed_at=nullable(TIME),
+    data_until=nullable(TIME),
+    complete=YES_NO,
+    seconds=SECONDS,
+)
+WINDOW = shape(
+    **{"session": UUID, "from": nullable(TIME), "to": nullable(TIME)},
+    data_until=nullable(TIME),
+    **MOVEMENT,
+    seconds=SECONDS,
+)
+TASK = shape(
+    task=UUID,
+    state=TEXT,
+    result=nullable({"type": "object"}),
+    error=nullable(TEXT),
+)

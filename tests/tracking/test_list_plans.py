@@ -1,0 +1,137 @@
+"""How PostgreSQL answers the lists of events: from an index, in its order, without sorting."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from tests.cast import Sender, sender
+from tracking.ids import first_id_at
+from tracking.models import Event
+
+EVENTS = 24_000
+APPLICATIONS = ("shop", "blog", "game")
+# A third of the events lies in the partition before this month, the others in this month's.
+THIS_MONTH = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+START = THIS_MONTH - timedelta(seconds=EVENTS // 3)
+# To sort what is on one page anyway may be cheaper than to read it in order.
+PAGE = 100
+
+FILL = """
+INSERT INTO tracking_event (id, application_id, session_id, category, name, data, "timestamp",
+                            received_at)
+SELECT overlay(first::text PLACING lpad(to_hex(n), 12, '0') FROM 25)::uuid, application,
+       lpad(to_hex(n %% 12), 32, '0')::uuid, 'category ' || n %% 7, 'name ' || n %% 11, '{"a": 1}',
+       "timestamp", "timestamp"
+  FROM unnest(%s::uuid[], %s::timestamptz[], %s::bigint[]) WITH ORDINALITY
+       AS event(first, "timestamp", application, n)
+"""
+
+
+@pytest.fixture
+def shops(transactional_db: None) -> list[Sender]:
+    """Three applications with many events, in sessions of 2,000, over two partitions."""
+    senders = [sender(name) for name in APPLICATIONS]
+    moments = [START + timedelta(seconds=n) for n in range(EVENTS)]
+    ids = [first_id_at(moment) for moment in moments]
+    owners = [senders[n % 3].application_id for n in range(EVENTS)]
+    with connection.cursor() as cursor:
+        cursor.execute(FILL, [ids, moments, owners])
+        cursor.execute("VACUUM ANALYZE tracking_event")
+    return senders
+
+
+@pytest.fixture
+def owner(transactional_db: None) -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("owner"))
+    return client
+
+
+def period(first: int, last: int) -> str:
+    after, before = (START + timedelta(seconds=n) for n in (first, last))
+    return f"timestamp_after={after:%Y-%m-%dT%H:%M:%S}&timestamp_before={before:%Y-%m-%dT%H:%M:%S}"
+
+
+SESSION = f"session={UUID(int=1)}"
+QUERIES = (
+    "",
+    "ordering=-timestamp",
+    SESSION,
+    f"{SESSION}&ordering=-timestamp",
+    "category=category 3",
+    "category=category 3&ordering=-timestamp",
+    "name=name 5",
+    "category__icontains=CATEGORY 3",
+    f"category=category 3&{period(2_000, 22_000)}",
+    period(2_000, 22_000),
+    f"{period(2_000, 22_000)}&ordering=-timestamp",
+    period(20_000, 20_500),
+    "application=shop&category=category 3",
+)
+
+
+def walk(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for inner in node.get("Plans", ()):
+        yield from walk(inner)
+
+
+def plan(query: str) -> list[dict[str, Any]]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT json) {query}")
+        (found,) = cursor.fetchone()
+    return list(walk((json.loads(found) if isinstance(found, str) else found)[0]["Plan"]))
+
+
+def read_more_than_it_shows(node: dict[str, Any]) -> bool:
+    """Sorts, and reads of whole partitions; the empty ones do not count."""
+    kind = node["Node Type"]
+    rows = node["Actual Rows"] * node["Actual Loops"] + node.get("Rows Removed by Filter", 0)
+    return ("Sort" in kind or kind == "Seq Scan") and bool(rows > PAGE)
+
+
+def ask(client: Client, path: str, key: str) -> tuple[Any, list[dict[str, Any]]]:
+    """The answer, and the plan of the query that found its events."""
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    with CaptureQueriesContext(connection) as queries:
+        answer = client.get(path, headers=headers)
+    assert answer.status_code == 200, answer.content
+    (sql,) = [q["sql"] for q in queries if '"tracking_event"."data"' in q["sql"]]
+    return answer.json(), plan(sql)
+
+
+@pytest.mark.parametrize("page", ["first", "next"])
+def test_events_come_from_an_index_in_its_order(
+    shops: list[Sender], owner: Client, page: str
+) -> None:
+    for query in QUERIES:
+        for key in ("", shops[0].key):
+            answer, nodes = ask(owner if not key else Client(), f"/api/events?{query}", key)
+            if page == "next" and answer["next"]:
+                answer, nodes = ask(owner if not key else Client(), answer["next"], key)
+            assert answer["results"], query
+            assert [n for n in nodes if read_more_than_it_shows(n)] == [], (query, bool(key))
+            read = sum(
+                n["Actual Rows"] * n["Actual Loops"] for n in nodes if "Index" in n["Node Type"]
+            )
+            assert read <= 500, query
+
+
+def test_what_is_found_is_what_a_plain_query_finds(shops: list[Sender], owner: Client) -> None:
+    rows = Event.objects.order_by("id")
+    expected = [str(row.pk) for row in rows.filter(category="category 3")[:250]]
+    found: list[str] = []
+    path = "/api/events?category=category 3"
+    for _ in range(3):
+        answer, _ = ask(owner, path, "")
+        found += [row["id"] for row in answer["results"]]
+        path = answer["next"]
+    assert found[:250] == expected
