@@ -1,6 +1,6 @@
 # `make run` needs nothing but make, git and Python; see README.md.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test e2e fuzz openapi lint fmt lock clean
+.PHONY: help setup run test e2e bench fuzz openapi lint fmt lock clean
 
 PYTHON := .venv/bin/python
 UV := $(or $(shell command -v uv),.venv/bin/uv)
@@ -28,6 +28,10 @@ test: ## run all tests, on a database and a broker of their own (ARGS for pytest
 e2e: ## run the browser tests only
 	@bin/setup dev
 	$(PYTHON) -m pytest -m browser $(PARALLEL) $(ARGS)
+
+bench: ## measure, on ten million events of its own (ARGS=--quick: on a few, to see that it runs)
+	@bin/setup dev
+	$(PYTHON) -m bench $(ARGS)
 
 fuzz: ## hold the API to its OpenAPI document for ten minutes (EYE_FUZZ_SECONDS)
 	@bin/setup dev

@@ -1,4 +1,3 @@
-import json
 from typing import Any
 
 from django.contrib import admin
@@ -10,7 +9,8 @@ from tracking.models import AuditEntry
 
 
 def details(entry: Any) -> SafeString:
-    return display.plain(json.dumps(entry.details) if entry.details else display.EMPTY, 120)
+    told = (f"{name.replace('_', ' ')}: {value}" for name, value in entry.details.items())
+    return display.plain(", ".join(told) or display.EMPTY, 80)
 
 
 def action(entry: Any) -> SafeString:

@@ -11,6 +11,10 @@ def payload(error: EventError) -> SafeString:
     return display.block(display.value_of(error, "event.payload") or display.EMPTY)
 
 
+def kind(error: EventError) -> SafeString:
+    return display.plain(f"{error.category} / {error.name}" if error.category else "", 60)
+
+
 def state(error: EventError) -> SafeString:
     resolved = error.resolved_at is not None
     return display.badge("resolved", "success") if resolved else display.badge("open", "warning")
@@ -26,8 +30,7 @@ class EventErrorAdmin(ReprocessActions, ReadOnlyAdmin):
     empty_hint = "Every field of every event was right."
     list_display = (
         display.time("created_at", "time (UTC)"),
-        display.words("category", "category", 40),
-        display.words("name", "name", 40),
+        display.column(kind, "kind", "type"),
         display.words("field", "field"),
         display.words("code", "code"),
         display.words("message", "message", 120),
