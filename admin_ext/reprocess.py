@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
 from admin_ext.confirm import ask, dialog, is_confirmed
@@ -12,6 +13,7 @@ from admin_ext.kit import ModelAdmin, action
 from admin_ext.queued import complain, followed_at
 from tracking.api.address import address_of
 from tracking.audit import Actor
+from tracking.models import EventType
 from tracking.nudge import BrokerAway, publish
 from tracking.tasks import asked_for, reprocess
 
@@ -33,16 +35,38 @@ def queue(request: HttpRequest, filters: dict[str, Any]) -> str | None:
     return followed_at(request, tasks)
 
 
-class ReprocessActions(ModelAdmin):
+class MayReprocess(ModelAdmin):
+    def has_reprocess_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        may = request.user.has_perm("tracking.reprocess_eventerror")
+        return may and self.has_view_permission(request)
+
+
+class ReprocessType(MayReprocess):
+    """For the page of an event type, whose schema may just have been mended."""
+
+    actions_detail = ("reprocess_type",)
+
+    @action(
+        description="Reprocess rejected events",
+        permissions=["reprocess"],
+        icon="refresh",
+        dialog=dialog("Reprocess the rejected events of this type?", WHAT_IT_DOES, "Reprocess"),
+    )
+    def reprocess_type(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        event_type = get_object_or_404(EventType, pk=int(object_id) if object_id.isdecimal() else 0)
+        filters: dict[str, Any] = {"category": event_type.category, "name": event_type.name}
+        if event_type.application_id:
+            filters["application"] = event_type.application_id
+        back = reverse("admin:tracking_eventtype_change", args=[event_type.pk])
+        return HttpResponse(headers={"HX-Redirect": queue(request, filters) or back})
+
+
+class ReprocessActions(MayReprocess):
     """For the list of event errors."""
 
     actions = ("reprocess_selected",)
     actions_list = ("reprocess_all",)
     actions_detail = ("reprocess_one",)
-
-    def has_reprocess_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        may = request.user.has_perm("tracking.reprocess_eventerror")
-        return may and self.has_view_permission(request)
 
     @admin.action(description="Reprocess events", permissions=["reprocess"])
     def reprocess_selected(

@@ -25,6 +25,7 @@ LOG_LINES = 60
 # What a developer may have set for their own service shall not change the tests; this is for them.
 FOR_TESTS = {
     "EYE_CHROMIUM",
+    "EYE_FUZZ_SECONDS",
     "EYE_PG_BIN",
     "EYE_REQUIRE_BROWSER",
     "EYE_TEST_BROKER_URL",

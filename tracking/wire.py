@@ -12,6 +12,8 @@ import msgspec
 MAX_DEPTH = 32
 MAX_EVENTS = 1_000
 MAX_EVENT_BYTES = 64 * 1024
+# msgspec recurses: beyond some 5,000 levels it would run over the end of a thread's stack.
+DECODABLE_DEPTH = 1_000
 
 STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 # Where the next item of an array begins.
@@ -57,13 +59,16 @@ def split(body: bytes) -> list[bytes]:
     """
     if not body.strip():
         raise Refused("empty_body")
+    deeper = _beyond_depth(body)
+    if len(deeper) > DECODABLE_DEPTH:
+        raise Refused("too_deep")
     try:
-        events = _events(body, loads(body))
+        events = _events(body, _decoded(body))
     except NotJson:
         raise Refused("malformed_json") from None
     except RecursionError:
         raise Refused("too_deep") from None
-    if too_deep(body):
+    if deeper:
         raise Refused("too_deep")
     _check_sizes(events)
     return events
@@ -102,8 +107,15 @@ def loads(text: bytes) -> Any:
     """Strict JSON: UTF-8, no NaN or Infinity, no number beyond a double.
 
     Lone surrogates (`"\\ud800"`) are grammatical JSON and come through; no text in a database
-    can hold them, so they are reported event by event. Raises `NotJson`.
+    can hold them, so they are reported event by event. Raises `NotJson` and `RecursionError`.
     """
+    brackets = text.count(b"[") + text.count(b"{")
+    if brackets > DECODABLE_DEPTH and len(_beyond_depth(text)) > DECODABLE_DEPTH:
+        raise RecursionError
+    return _decoded(text)
+
+
+def _decoded(text: bytes) -> Any:
     try:
         return msgspec.json.decode(text)
     except msgspec.ValidationError:
@@ -136,8 +148,16 @@ def _finite(digits: str) -> float:
 
 
 def too_deep(body: bytes) -> bool:
-    """Whether brackets of this valid JSON nest deeper than `MAX_DEPTH`: peels innermost pairs."""
+    """Whether brackets of this valid JSON nest deeper than `MAX_DEPTH`."""
+    return bool(_beyond_depth(body))
+
+
+def _beyond_depth(body: bytes) -> bytes:
+    """The brackets that are left when `MAX_DEPTH` times the innermost pairs were peeled off.
+
+    In valid JSON none, unless it nests deeper. In what is not, whatever has no counterpart too.
+    """
     brackets = STRINGS.sub(b"", body).translate(ALL_SQUARE, NOT_BRACKETS)
     for _ in range(MAX_DEPTH):
         brackets = brackets.replace(b"[]", b"")
-    return bool(brackets)
+    return brackets

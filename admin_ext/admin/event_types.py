@@ -15,7 +15,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 
 from admin_ext import display
-from admin_ext.kit import ModelAdmin
+from admin_ext.reprocess import ReprocessType
 from admin_ext.schema_form import EventTypeForm, TryForm, read, written
 from admin_ext.schema_page import tried, versions
 from tracking import event_types
@@ -46,7 +46,7 @@ SCHEMA = display.column(schema, "shown_schema", "schema")
 
 
 @admin.register(EventType)
-class EventTypeAdmin(ModelAdmin):
+class EventTypeAdmin(ReprocessType):
     form = EventTypeForm
     list_display = (
         display.words("category", "category"),

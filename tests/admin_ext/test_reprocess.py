@@ -55,6 +55,20 @@ def test_one_and_all_are_queued_from_their_dialogs(mender: Client, error: EventE
         assert "/queued-tasks/" in answer["HX-Redirect"]
 
 
+def test_a_type_is_reprocessed_from_its_page(mender: Client, shop: Sender) -> None:
+    kind = EventType.objects.create(
+        category="shop", name="sale", application_id=shop.application_id
+    )
+    address = reverse("admin:tracking_eventtype_reprocess_type", args=[kind.pk])
+    assert mender.post(address, {"_form_submitted": "on"}).status_code == 403  # sees no types
+    may = staff("may", "view_eventtype", "reprocess_eventerror", "view_taskresult")
+    answer = may.post(address, {"_form_submitted": "on"})
+    assert "/queued-tasks/" in answer["HX-Redirect"]
+    assert (
+        may.post(address.replace(f"{kind.pk}", "0"), {"_form_submitted": "on"}).status_code == 404
+    )
+
+
 def test_to_look_at_an_address_queues_nothing(mender: Client, error: EventError) -> None:
     for address in of(error):
         assert "HX-Redirect" not in mender.get(address)

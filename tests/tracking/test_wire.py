@@ -1,6 +1,9 @@
 import gzip
 import json
+import threading
 import tracemalloc
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -52,6 +55,7 @@ def test_a_body_is_split_into_its_events(body: bytes, events: list[bytes]) -> No
         (b'[{"a":' * 17 + b"1" + b"}]" * 17, "too_deep"),
         (b"[" * 100_000 + b"]" * 100_000, "too_deep"),
         (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "too_deep"),
+        (b"[" * 40, "malformed_json"),
         (b"[" + b",".join([EVENT] * 1_001) + b"]", "too_many_events"),
         (b'[{"a": "' + b"x" * 65_536 + b'"}]', "event_too_large"),
     ],
@@ -60,6 +64,21 @@ def test_a_body_that_cannot_be_taken_is_refused(body: bytes, code: str) -> None:
     with pytest.raises(wire.Refused) as refused:
         wire.split(body)
     assert refused.value.code == code
+
+
+@pytest.mark.parametrize("bracket", [b"[", b'{"a":', b'[{"\\ud800":'])
+@pytest.mark.parametrize("read", [wire.split, wire.loads])
+def test_no_body_runs_over_the_end_of_a_threads_stack(
+    read: Callable[[bytes], object], bracket: bytes
+) -> None:
+    """The threads that serve have 2 MiB each; the one that tests run in has four times as much."""
+    before = threading.stack_size(2 * 1024 * 1024)
+    try:
+        with ThreadPoolExecutor(1) as threads:
+            error = threads.submit(read, bracket * 50_000).exception()
+    finally:
+        threading.stack_size(before)
+    assert isinstance(error, wire.Refused | RecursionError | wire.NotJson)
 
 
 def test_the_limits_themselves_are_allowed() -> None:
