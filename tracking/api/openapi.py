@@ -69,7 +69,7 @@ def complete(result: Json, generator: object, request: object, public: bool) -> 
     """Adds the routes that are plain Django, and to every operation the errors it may answer."""
     schemas = result["components"].setdefault("schemas", {})
     result["components"]["securitySchemes"]["headerKey"] = HEADER_KEY
-    schemas |= {"Event": EVENT, "Accepted": ACCEPTED, "Refusal": error_schema()}
+    schemas |= {"NewEvent": NEW_EVENT, "Accepted": ACCEPTED, "Refusal": error_schema()}
     result["paths"] = {"/api/events": {}} | result["paths"]
     result["paths"]["/api/events"]["post"] = SEND
     result["paths"]["/api/events/validate"] = {"post": VALIDATE}
@@ -138,7 +138,7 @@ def error_schema() -> Json:
 
 
 NAME = {"type": "string", "minLength": 1, "maxLength": validation.MAX_NAME}
-EVENT: Json = {
+NEW_EVENT: Json = {
     "type": "object",
     "description": f"One thing that happened; at most {wire.MAX_EVENT_BYTES // 1024} KiB.",
     "required": ["session_id", "category", "name", "data", "timestamp"],
@@ -194,10 +194,10 @@ POINTER: Json = {
 EVENTS_BODY: Json = {
     "schema": {
         "oneOf": [
-            {"$ref": "#/components/schemas/Event"},
+            {"$ref": "#/components/schemas/NewEvent"},
             {
                 "type": "array",
-                "items": {"$ref": "#/components/schemas/Event"},
+                "items": {"$ref": "#/components/schemas/NewEvent"},
                 "minItems": 1,
                 "maxItems": wire.MAX_EVENTS,
             },

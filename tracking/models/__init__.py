@@ -1,0 +1,27 @@
+"""The tables of tracking, one module an area."""
+
+from tracking.models.behaviour import Event, Session, SessionApplication
+from tracking.models.errors import EventError, RejectedEvent
+from tracking.models.intake import Batch, BatchColumns, Receipt, SetAsideBatch
+from tracking.models.removals import AuditEntry, DeletedEvent, ErasedSession
+from tracking.models.senders import ApiKey, Application
+from tracking.models.types import EventType, SchemaVersion
+
+__all__ = [
+    "ApiKey",
+    "Application",
+    "AuditEntry",
+    "Batch",
+    "BatchColumns",
+    "DeletedEvent",
+    "ErasedSession",
+    "Event",
+    "EventError",
+    "EventType",
+    "Receipt",
+    "RejectedEvent",
+    "SchemaVersion",
+    "Session",
+    "SessionApplication",
+    "SetAsideBatch",
+]

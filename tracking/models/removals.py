@@ -1,0 +1,69 @@
+"""What was changed or removed, and by whom."""
+
+from django.conf import settings
+from django.db import models
+from django.utils.timezone import now
+
+from tracking.models.senders import ApiKey, Application
+
+
+class DeletedEvent(models.Model):
+    """A tombstone: an event with this id is not stored again. See erase.py."""
+
+    id = models.UUIDField(primary_key=True)
+    deleted_at = models.DateTimeField(default=now)
+
+    def __str__(self) -> str:
+        return f"Deleted event {self.id}"
+
+
+class ErasedSession(models.Model):
+    """A tombstone: this session takes no more events, of one application or of any."""
+
+    session_id = models.UUIDField()
+    application = models.ForeignKey(
+        Application, models.CASCADE, null=True, db_index=False, related_name="+"
+    )
+    erased_at = models.DateTimeField(default=now)
+
+    class Meta:
+        constraints = [
+            # Also answers "is this session erased?" while its events are digested.
+            models.UniqueConstraint(
+                fields=["session_id", "application"],
+                nulls_distinct=False,
+                name="erasedsession_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Erased session {self.session_id}"
+
+
+class AuditEntry(models.Model):
+    """Who changed or removed what was stored. Holds no event's data, which may have to go."""
+
+    class Action(models.TextChoices):
+        CORRECTED = "event.corrected", "Event corrected"
+        DELETED = "event.deleted", "Event deleted"
+        ERASED = "session.erased", "Session erased"
+        REPROCESSED = "errors.reprocessed", "Errors reprocessed"
+
+    at = models.DateTimeField(default=now)
+    actor = models.CharField(max_length=200, help_text="Readable also when user or key are gone.")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, db_index=False, related_name="+"
+    )
+    key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, db_index=False, related_name="+")
+    address = models.GenericIPAddressField(null=True)
+    action = models.CharField(max_length=20, choices=Action)
+    target = models.CharField(max_length=100, blank=True)
+    details = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = "audit entry"
+        verbose_name_plural = "audit entries"
+
+    def __str__(self) -> str:
+        return f"{self.get_action_display()} by {self.actor}"
