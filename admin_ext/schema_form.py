@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -83,6 +84,8 @@ def read(text: str) -> dict[str, Any]:
         ) from None
     except RecursionError:
         raise ValidationError("This is nested too deep.") from None
+    except ValueError:  # Python reads no more than some thousand digits
+        raise ValidationError("A number in this has too many digits.") from None
     if problems := check(schema):
         raise ValidationError([told(problem) for problem in problems])
     return dict(schema)
@@ -93,8 +96,8 @@ def told(problem: Problem) -> str:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    if twice := {key for key in keys if keys.count(key) > 1}:
+    counts = Counter(key for key, _ in pairs)
+    if twice := [key for key, count in counts.items() if count > 1]:
         raise ValidationError(f"The key {min(twice)} stands twice in one object. Keep one of them.")
     return dict(pairs)
 

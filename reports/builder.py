@@ -98,10 +98,11 @@ def build(session_id: UUID, anew: bool = False) -> Built:
     Raises `Session.DoesNotExist`, and `Busy` where another worker is at it.
     """
     built = _build_against_others(session_id, anew)
-    # Apart from the snapshot, which an event that came meanwhile would make fail here.
-    Session.objects.filter(pk=session_id, report_revision__lt=built.revision).update(
-        report_revision=built.revision
-    )
+    # Apart from the snapshot, which an event that came meanwhile would make fail here. Where the
+    # session was erased since, and begun anew, this report is gone and its revision of no meaning.
+    Session.objects.filter(
+        pk=session_id, report_revision__lt=built.revision, report__revision__gte=built.revision
+    ).update(report_revision=built.revision)
     return built
 
 

@@ -113,6 +113,7 @@ class ReportCsvView(ReportsView):
         operation_id="exportReports",
         summary="Reports of sessions as CSV",
         tags=["reports"],
+        filters=True,
         responses={(200, "text/csv"): OpenApiTypes.STR},
     )
     def get(self, request: Request) -> StreamingHttpResponse:  # type: ignore[override]

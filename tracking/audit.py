@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from tracking.models import AuditEntry
+from django.contrib.auth import get_user_model
+
+from tracking.models import ApiKey, AuditEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +18,13 @@ class Actor:
     address: str | None = None
 
 
-def record(actor: Actor, action: AuditEntry.Action, target: object, **details: Any) -> None:
+def record(actor: Actor, action: AuditEntry.Action, target: object, **details: Any) -> AuditEntry:
     """Belongs into the transaction that makes the change."""
-    AuditEntry.objects.create(
+    return AuditEntry.objects.create(
         actor=actor.name[:200],
-        user_id=actor.user_id,
-        key_id=actor.key_id,
+        # Either may be gone by the time that a task is done.
+        user=get_user_model().objects.filter(pk=actor.user_id).first(),
+        key=ApiKey.objects.filter(pk=actor.key_id).first(),
         address=actor.address,
         action=action,
         target=str(target),

@@ -15,6 +15,7 @@ from tracking.models import AuditEntry, Event, Session
 from tracking.problems import Problem
 from tracking.signals import sessions_changed
 from tracking.validation import Rejected, moment_of, validate
+from tracking.values import MAX_INTEGER, MIN_INTEGER
 
 CORRECTABLE = ("category", "name", "data")
 FIXED = "This cannot be corrected. Delete the event and send it anew."
@@ -42,7 +43,7 @@ def correct(id: UUID, wanted: dict[str, Any], actor: Actor) -> Event:
         changed = [name for name in CORRECTABLE if _json(after[name]) != _json(before[name])]
         if not changed:
             return event
-        _check(event, after)
+        _check(event, after if "data" in changed else after | {"data": _as_sent(event.data)})
         for name in changed:
             setattr(event, name, after[name])
         event.save(update_fields=changed)
@@ -67,6 +68,16 @@ def _refuse_fixed(event: Event, wanted: dict[str, Any]) -> None:
 
 def _is_session(event: Event, named: object) -> bool:
     return isinstance(named, str) and parse_uuid(named) == event.session_id
+
+
+def _as_sent(data: dict[str, Any]) -> Any:
+    """PostgreSQL writes 1e22 as the integer that it is; no event may have one so large."""
+    return json.loads(_json(data), parse_int=_number)
+
+
+def _number(digits: str) -> float:
+    value = int(digits)
+    return value if MIN_INTEGER <= value <= MAX_INTEGER else float(value)
 
 
 def _check(event: Event, after: dict[str, Any]) -> None:

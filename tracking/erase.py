@@ -1,14 +1,20 @@
 """Removing for good: one event, or all that a session left. A late retry brings neither back."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
+from django.utils.timezone import now
 
 from tracking import audit, locks, tombstones
 from tracking.audit import Actor
+from tracking.event_types import Types
 from tracking.models import AuditEntry, Event, EventError, RejectedEvent, Session
 from tracking.signals import sessions_changed
+from tracking.validation import ValidEvent, validate
+
+NO_TYPES = Types({}, frozenset())
 
 # The counters follow the rows that went; the span is read anew, from both ends of the timeline.
 SHRINK = """
@@ -30,10 +36,24 @@ def delete_event(event: Event, actor: Actor) -> None:
         deleted, _ = Event.objects.filter(pk=event.pk).delete()
         if not deleted:  # somebody else was quicker
             return
-        _shrink(event.session_id, events=1)
+        _, open_errors = _erase_rejected(_as_rejected(event))
+        # By a statement of its own, so that the next one sees what a digest stored meanwhile.
+        Session.objects.select_for_update(no_key=True).filter(pk=event.session_id).first()
+        _shrink(event.session_id, 1, open_errors)
         kind = {"category": event.category, "name": event.name}
         audit.record(actor, AuditEntry.Action.DELETED, event.pk, **kind)
     sessions_changed.send(sender=None, session_ids=[event.session_id])
+
+
+def _as_rejected(event: Event) -> list[UUID]:
+    """The same event where it was rejected, before its schema was mended or its time had come."""
+    rows = _rejected(Q(session_id=event.session_id, application_id=event.application_id))
+    return [row.pk for row in rows.iterator() if _id_of(row) == event.pk]
+
+
+def _id_of(row: RejectedEvent) -> UUID | None:
+    valid = validate(row.payload.encode(), row.application_id, now(), NO_TYPES)
+    return valid.id if isinstance(valid, ValidEvent) else None
 
 
 def erase_session(id: UUID, application_id: int | None, actor: Actor) -> dict[str, int]:
@@ -52,13 +72,12 @@ def erase_session(id: UUID, application_id: int | None, actor: Actor) -> dict[st
 
 
 def _erase_rows(id: UUID, application_id: int | None) -> dict[str, int]:
-    session = Session.objects.select_for_update().filter(pk=id).first()
+    """The session last, as all do who lock it: it may be waited for with its rows in hand."""
     theirs = Q() if application_id is None else Q(application_id=application_id)
     mine = Q(session_id=id) & theirs
-    open_errors = RejectedEvent.objects.filter(mine, resolved_at=None).count()
-    EventError.objects.filter(mine).delete()
-    rejected, _ = RejectedEvent.objects.filter(mine).delete()
+    rejected, open_errors = _erase_rejected(_rejected(mine).values_list("pk", flat=True))
     events, _ = Event.objects.filter(mine).delete()
+    session = Session.objects.select_for_update().filter(pk=id).first()
     if session is not None:
         session.sessionapplication_set.filter(theirs).delete()
         if session.sessionapplication_set.exists():
@@ -68,6 +87,21 @@ def _erase_rows(id: UUID, application_id: int | None) -> dict[str, int]:
     return {"events": events, "rejected": rejected}
 
 
-def _shrink(session_id: UUID, events: int = 0, errors: int = 0) -> None:
+def _rejected(mine: Q) -> QuerySet[RejectedEvent]:
+    """Found by their errors, which have an index by session."""
+    return RejectedEvent.objects.filter(pk__in=EventError.objects.filter(mine).values("event"))
+
+
+def _erase_rejected(ids: Iterable[UUID]) -> tuple[int, int]:
+    """Removes rejected events with their errors; how many there were, and how many were open."""
+    rows = RejectedEvent.objects.filter(pk__in=list(ids))
+    resolved = rows.order_by("pk").select_for_update().values_list("resolved_at", flat=True)
+    moments = list(resolved)
+    EventError.objects.filter(event__in=rows.values("pk")).delete()
+    rows.delete()
+    return len(moments), moments.count(None)
+
+
+def _shrink(session_id: UUID, events: int, errors: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute(SHRINK, {"session": session_id, "events": events, "errors": errors})

@@ -10,7 +10,7 @@ MOST_KINDS = 1_000
 # Each step finds the next larger value at once: (application, category, id), (application, name, id).
 # PostgreSQL has no such scan of its own before version 18.
 DISTINCT = """
-SELECT found.value
+SELECT found.value, strpos(upper(found.value), upper(%(text)s)) > 0
   FROM unnest(%(applications)s::bigint[]) AS application(id), LATERAL (
     WITH RECURSIVE step AS (
         (SELECT {column} AS value FROM tracking_event
@@ -30,12 +30,17 @@ QUERIES = {column: DISTINCT.format(column=column) for column in ("category", "na
 def matching(column: str, applications: list[int], text: str) -> list[str] | None:
     """The distinct values of `category` or `name` that hold the text, in whatever case.
 
+    PostgreSQL compares, as it does for `icontains`: what upper case is depends on its locale.
     None where there are too many values to look through.
     """
-    parameters: dict[str, Any] = {"applications": applications, "most": MOST_KINDS + 1}
+    parameters: dict[str, Any] = {
+        "applications": applications,
+        "most": MOST_KINDS + 1,
+        "text": text,
+    }
     with connection.cursor() as cursor:
         cursor.execute(QUERIES[column], parameters)
-        values = [value for (value,) in cursor.fetchall()]
+        values = cursor.fetchall()
     if len(values) > MOST_KINDS:
         return None
-    return sorted({value for value in values if text.lower() in value.lower()})
+    return sorted({value for value, holds in values if holds})

@@ -5,19 +5,19 @@ to do it twice, or twice at once, is as good as once.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import Error, connection, transaction
+from django.db import Error, OperationalError, connection, transaction
 from django.db.models import QuerySet
 from django.utils.timezone import now
 
 from tracking import audit, event_types, locks, store
 from tracking.audit import Actor
 from tracking.event_types import Types
-from tracking.faults import Fault, classify
+from tracking.faults import Fault, classify, sqlstate
 from tracking.inbox import Claimed
 from tracking.models import AuditEntry, EventError, RejectedEvent
 from tracking.signals import sessions_changed
@@ -25,6 +25,8 @@ from tracking.store import Checked
 from tracking.validation import ValidEvent, validate
 
 SLICE = 500
+ATTEMPTS = 5
+DEADLOCK = "40P01"
 # What may name the errors whose events are tried again; nothing means all of them.
 FILTERS = ("application", "code", "field", "category", "name", "receipt", "session", "errors")
 
@@ -61,18 +63,14 @@ def reprocess(filters: dict[str, Any], actor: Actor, progress: Callable[[Totals]
     """Tries the events of these errors again, slice by slice; calls `progress` after each."""
     event_types.forget()  # whoever asks has just mended a schema
     totals = Totals()
+    # Before anything is changed: a task that ends halfway is written down with what it did.
+    action = AuditEntry.Action.REPROCESSED
+    entry = audit.record(actor, action, "", filters=filters, **asdict(totals))
     for ids in _slices(filters):
         _reprocess(ids, totals)
+        entry.details |= asdict(totals)
+        entry.save(update_fields=["details"])
         progress(totals)
-    audit.record(
-        actor,
-        AuditEntry.Action.REPROCESSED,
-        "",
-        filters=filters,
-        stored=totals.stored,
-        duplicate=totals.duplicate,
-        still_rejected=totals.still_rejected,
-    )
     return totals
 
 
@@ -87,7 +85,7 @@ def _slices(filters: dict[str, Any]) -> Iterator[list[UUID]]:
 
 def _reprocess(ids: list[UUID], totals: Totals) -> None:
     try:
-        sessions = _reprocess_together(ids, totals)
+        sessions = _reprocess_against_others(ids, totals)
     except (Error, UnicodeError) as error:
         if classify(error) is not Fault.DATA:
             raise
@@ -100,6 +98,20 @@ def _reprocess(ids: list[UUID], totals: Totals) -> None:
     else:
         if sessions:
             sessions_changed.send(sender=None, session_ids=sessions)
+
+
+def _reprocess_against_others(ids: list[UUID], totals: Totals) -> list[UUID]:
+    """Tries again where PostgreSQL ended this one of two that waited for each other.
+
+    A digest locks sessions in the order of their ids; here those that got no event come last.
+    """
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return _reprocess_together(ids, totals)
+        except OperationalError as error:
+            if sqlstate(error) != DEADLOCK:
+                raise
+    return _reprocess_together(ids, totals)
 
 
 def _reprocess_together(ids: list[UUID], totals: Totals) -> list[UUID]:

@@ -174,6 +174,7 @@ class Shared:
             connection.send_command("EVAL", ADD, 1, key, events, limit, COUNT_LIVES_SECONDS)
             fits, count = connection.read_response()
         except RedisError as error:
+            self.own.connection = None
             self._leave_alone(error)
             return None
         self.ask_at = 0.0
@@ -182,7 +183,7 @@ class Shared:
     def _connection(self) -> Any:
         """This thread's own: to take one from the pool and back costs more than to ask."""
         own = getattr(self.own, "connection", None)
-        if own is None or own.pid != os.getpid():
+        if own is None or own.pid != os.getpid() or _is_stale(own):
             own = self.server.connection_class(**self.server.connection_kwargs)
             self.own.connection = own
         return own
@@ -205,6 +206,14 @@ class Shared:
                 type(error).__name__,
             )
         self.ask_at = monotonic() + PAUSE_SECONDS
+
+
+def _is_stale(connection: Any) -> bool:
+    """Whether the server has closed it since its last use: it restarted, or lets nobody idle."""
+    try:
+        return bool(connection.can_read())
+    except (RedisError, OSError):
+        return True
 
 
 _here = Here()

@@ -1,6 +1,7 @@
 """Correcting, deleting, erasing and reprocessing through the API."""
 
 from collections.abc import Iterator
+from io import BytesIO
 from typing import Any, cast
 from uuid import UUID
 
@@ -9,14 +10,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from tracking import corrections, erase
+from tracking import corrections, erase, wire
 from tracking import reprocess as reprocessing
 from tracking.api import views
+from tracking.api.accept import content_length, read_body
 from tracking.api.address import address_of
 from tracking.api.auth import Reader, check_may_see
 from tracking.api.errors import ApiError, FieldError
 from tracking.api.openapi import OPTIONAL_BODY, json_of
 from tracking.api.serializers import EventSerializer
+from tracking.api.parsers import StrictJson
 from tracking.api.shapes import QUEUED
 from tracking.audit import Actor
 from tracking.ids import parse_uuid
@@ -193,6 +196,9 @@ EXPECTED = {
 
 def fields_of(request: Request) -> dict[str, Any]:
     """The body, which the parser has seen to be an object."""
+    if content_length(request._request) is None:  # in chunks: REST framework takes it for empty
+        body = read_body(request._request, wire.MAX_EVENT_BYTES)
+        return StrictJson().parse(BytesIO(body)) if body else {}
     return cast(dict[str, Any], request.data)
 
 

@@ -141,7 +141,7 @@ class EventFilters(TimelineFilters):
         if part is None:
             return [{}] if exact is None else [{column: exact}]
         if exact is not None:
-            return [{column: exact}] if part.lower() in exact.lower() else []
+            return [{column: exact, f"{column}__icontains": part}]
         found = kinds.matching(column, applications, part)
         return None if found is None else [{column: value} for value in found]
 

@@ -179,7 +179,7 @@ class Filters(django_filters.FilterSet):  # type: ignore[misc]
         for name, values in self.data.lists():
             if len(set(values)) > 1:
                 yield wrong_value(name[:MAX_TEXT], "it is given more than once")
-            elif values == [""]:
+            elif not values[0]:
                 yield wrong_value(name[:MAX_TEXT], "it is empty; leave it out")
 
     def _unreadable(self) -> Iterator[FieldError]:

@@ -1,6 +1,7 @@
 """What drf-spectacular cannot read from the views: the accept routes, keys, and every error."""
 
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -24,6 +25,8 @@ HEADER_KEY = {
 # Marks of our own, which do not get into the document.
 MORE_ERRORS = "x-more-errors"
 OPTIONAL_BODY = "x-optional-body"
+# What the token of a session reads.
+OF_ONE_SESSION = ("/api/sessions/{id}", "/api/events/{id}")
 METHODS = {"get", "post", "put", "patch", "delete"}
 
 
@@ -32,7 +35,7 @@ class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call
     name = "bearerKey"
 
     def get_security_definition(self, auto_schema: object) -> Json:
-        text = "A secret key: `Authorization: Bearer eye_sk_…` (or `Token eye_sk_…`)."
+        text = "A key: `Authorization: Bearer eye_sk_…` (or `Token eye_sk_…`). Reading takes a secret one."
         return {"type": "http", "scheme": "bearer", "description": text}
 
 
@@ -41,7 +44,7 @@ class SessionTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-unt
     name = "sessionToken"
 
     def get_security_definition(self, auto_schema: object) -> Json:
-        text = "What the capture page holds: it reads the pointer of one session."
+        text = "What the capture page holds: it reads one session."
         return {
             "type": "apiKey",
             "in": "header",
@@ -76,7 +79,14 @@ def complete(result: Json, generator: object, request: object, public: bool) -> 
     for path, operations in result["paths"].items():
         for method in METHODS & operations.keys():
             add_errors(path, operations[method])
+            if not (method == "get" and path.startswith(OF_ONE_SESSION)):
+                without_session_token(operations[method])
     return result
+
+
+def without_session_token(operation: Json) -> None:
+    """REST framework asks every view's authentication, but this one opens only a few."""
+    operation["security"] = [one for one in operation["security"] if "sessionToken" not in one]
 
 
 def add_errors(path: str, operation: Json) -> None:
@@ -88,6 +98,8 @@ def add_errors(path: str, operation: Json) -> None:
     if "{" in path:
         statuses.add(404)
     statuses |= {*operation.pop(MORE_ERRORS, ())}
+    for status, response in operation["responses"].items():
+        response["description"] = response["description"] or HTTPStatus(int(status)).phrase
     for status in sorted(statuses - set(map(int, operation["responses"]))):
         operation["responses"][str(status)] = error_response(status)
 
