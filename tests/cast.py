@@ -1,12 +1,14 @@
 """The cast of the tests: a shop that sends events, its keys, and what it sends."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
+from django.db import connection
 from django.db.backends.signals import connection_created
 from django.dispatch import receiver
 from django.test import Client
@@ -75,6 +77,14 @@ class Sender:
 def sender(application: str, kind: str = "secret", origins: tuple[str, ...] = ()) -> Sender:
     new = keys.create_key(application, kind, origins)
     return Sender(new.key, new.record.application_id, Client())
+
+
+def elsewhere[**P, T](work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """In another thread, with a connection of its own."""
+    try:
+        return work(*args, **kwargs)
+    finally:
+        connection.close()
 
 
 @receiver(connection_created)

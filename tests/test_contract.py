@@ -5,14 +5,18 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
+from django.test import Client
 
 from reports import builder
 from tests.cast import Sender, event, path
 from tests.processes import Process
+from tracking.api.auth import session_token
+from tracking.api.openapi import METHODS
 from tracking.api.readers import document
+from tracking.models import Event
 
 ROOT = Path(__file__).resolve().parents[1]
 SECONDS = os.environ.get("EYE_FUZZ_SECONDS", "")
@@ -23,6 +27,36 @@ def test_the_document_in_the_repository_is_the_one_that_is_served() -> None:
     """Who changes the API sees in the diff what changes for others: `make openapi` writes it."""
     kept = json.loads((ROOT / "docs" / "openapi.json").read_text())
     assert kept == json.loads(json.dumps(document())), "Run `make openapi` and commit the result."
+
+
+def test_an_event_is_described_as_it_is_read_and_as_it_is_sent(shop: Sender, session: UUID) -> None:
+    shop.send(event(session))
+    schemas = document()["components"]["schemas"]
+    (read,) = shop.get("/api/events").json()["results"]
+    assert set(schemas["Event"]["properties"]) == set(read)
+    assert set(schemas["NewEvent"]["required"]) == set(event(session))
+
+
+def test_the_file_of_reports_has_the_filters_of_their_list() -> None:
+    of_list, of_file = (
+        {parameter["name"] for parameter in document()["paths"][path]["get"]["parameters"]}
+        for path in ("/api/reports", "/api/reports.csv")
+    )
+    assert of_file == of_list - {"page_size", "cursor"}
+
+
+def test_the_token_of_a_session_is_named_where_it_reads(shop: Sender, session: UUID) -> None:
+    shop.send(event(session))
+    builder.build_stale()
+    ids = {"sessions": session, "events": Event.objects.get().pk}
+    headers = {"X-Eye-Session-Token": session_token(session)}
+    for route, operations in document()["paths"].items():
+        id = ids.get(route.split("/")[2], uuid4())
+        address = route.replace("{id}", "1" if "errors" in route else str(id))
+        for method in METHODS & operations.keys():
+            answer = Client().generic(method.upper(), address, "{}", headers=headers)
+            named = {"sessionToken": []} in operations[method]["security"]
+            assert (answer.status_code == 200) == named, f"{method} {route}: {answer.status_code}"
 
 
 @pytest.mark.flow

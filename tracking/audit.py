@@ -23,8 +23,8 @@ def record(actor: Actor, action: AuditEntry.Action, target: object, **details: A
     return AuditEntry.objects.create(
         actor=actor.name[:200],
         # Either may be gone by the time that a task is done.
-        user=get_user_model().objects.filter(pk=actor.user_id).first(),
-        key=ApiKey.objects.filter(pk=actor.key_id).first(),
+        user=get_user_model().objects.filter(pk__in=[actor.user_id]).first(),
+        key=ApiKey.objects.filter(pk__in=[actor.key_id]).first(),
         address=actor.address,
         action=action,
         target=str(target),

@@ -40,8 +40,7 @@ def delete_event(event: Event, actor: Actor) -> None:
         # By a statement of its own, so that the next one sees what a digest stored meanwhile.
         Session.objects.select_for_update(no_key=True).filter(pk=event.session_id).first()
         _shrink(event.session_id, 1, open_errors)
-        kind = {"category": event.category, "name": event.name}
-        audit.record(actor, AuditEntry.Action.DELETED, event.pk, **kind)
+        audit.record(actor, AuditEntry.Action.DELETED, event.pk)
     sessions_changed.send(sender=None, session_ids=[event.session_id])
 
 

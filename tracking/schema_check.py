@@ -9,7 +9,7 @@ from jsonschema_rs import Draft202012Validator, ReferencingError, ValidationErro
 
 from tracking import values
 from tracking.problems import Problem
-from tracking.schema_errors import NAMED, inside, path_of, problems_of
+from tracking.schema_errors import NAMED, inside, path_of, place_of, problems_of
 from tracking.schema_work import (
     MOST_CHECKS,
     REFERENCES,
@@ -70,7 +70,7 @@ def _bounds(schema: Any) -> Iterator[Problem]:
 def _by_the_draft(schema: dict[str, Any]) -> Iterator[Problem]:
     for error in BY_THE_DRAFT.iter_errors(schema):
         if error.instance_path and error.instance_path[-1] == "type" and not _is_name(error):
-            yield Problem(path_of(error.instance_path, ""), "not_a_type", NO_TYPE, error.instance)
+            yield Problem(place_of(error, schema, ""), "not_a_type", NO_TYPE, error.instance)
         else:
             yield from problems_of(error, META, schema, "")
 

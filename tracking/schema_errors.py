@@ -1,6 +1,7 @@
 """What a JSON Schema finds wrong, as our problems: one stable code a keyword, and our own words."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -83,6 +84,8 @@ def _format(name: str) -> str:
     return f"This must be {FORMATS.get(name, f'in the format {name}')}."
 
 
+# The keys and places on the way to a value, and the value.
+Place = tuple[list[str | int], Any]
 Rule = tuple[str, Callable[[Any], str]]
 
 # keyword → its code, and what to say of the limit that the schema sets with it.
@@ -169,11 +172,11 @@ def problems_of(
 ) -> Iterator[Problem]:
     """What `schema` finds wrong in `whole`, as problems whose paths begin with `root`."""
     keyword = keyword_of(error)
-    path = path_of(error.instance_path, root)
     if keyword in PROPERTY_CODES:
-        yield from _of_properties(keyword, error, whole, path)
+        yield from _of_properties(keyword, error, whole, root)
     else:
         code, message = RULES.get(keyword, (ANYTHING_ELSE, lambda _: BROKEN))
+        path = place_of(error, whole, root)
         yield Problem(path, code, message(limit_of(error, schema)), error.instance)
 
 
@@ -192,8 +195,15 @@ def keyword_of(error: ValidationError) -> str:
 def limit_of(error: ValidationError, schema: dict[str, Any]) -> Any:
     """What the schema says of the keyword."""
     if error.kind.name == "contains":  # of which the library does not tell it
-        return at(schema, error.schema_path)
+        return next((limit for _, limit in ways(schema, error.schema_path)), None)
     return getattr(error.kind, "value", None)
+
+
+def place_of(error: ValidationError, whole: Any, root: str) -> str:
+    """The path of what the error is about."""
+    places = ways(whole, error.instance_path)
+    found = (way for way, value in places if value == error.instance)
+    return path_of(next(found, error.instance_path), root)
 
 
 def path_of(parts: list[str | int], root: str) -> str:
@@ -209,15 +219,25 @@ def inside(path: str, name: str) -> str:
 
 
 def _of_properties(
-    keyword: str, error: ValidationError, whole: Any, path: str
+    keyword: str, error: ValidationError, whole: Any, root: str
 ) -> Iterator[Problem]:
+    way, owner = _owner(error, whole)
+    path = path_of(way, root)
     if keyword in {"required", "dependentRequired", "dependencies"}:
         yield Problem(inside(path, str(error.kind.value)), "missing", MISSING)
         return
-    owner = at(whole, error.instance_path)
     code, text = PROPERTY_CODES[keyword], BAD_NAME if keyword == "propertyNames" else UNKNOWN
     for name in _names(error, owner):
         yield Problem(inside(path, name), code, text, owner.get(name))
+
+
+def _owner(error: ValidationError, whole: Any) -> Place:
+    """The object that an error is about. A plain `false` tells one of the values in it."""
+    places = [p for p in ways(whole, error.instance_path) if isinstance(p[1], dict)]
+    same = [p for p in places if error.instance == p[1]]
+    around = [p for p in places if error.instance in p[1].values()]
+    plain = error.kind.name == "falseSchema" and error.schema_path[-1] != "propertyNames"
+    return [*(around if plain else same), *places, (error.instance_path, {})][0]
 
 
 def _names(error: ValidationError, owner: dict[str, Any]) -> list[str]:
@@ -228,8 +248,31 @@ def _names(error: ValidationError, owner: dict[str, Any]) -> list[str]:
     return [str(value.instance)] if isinstance(value, ValidationError) else list(owner)
 
 
-def at(whole: Any, path: list[str | int]) -> Any:
-    """What is at a path of keys and places."""
-    for part in path:
-        whole = whole[part]
-    return whole
+def ways(whole: Any, path: list[str | int]) -> Iterator[Place]:
+    """The places that a path of the library's may mean.
+
+    It tells keys like "7", "007" and "+7" as the number 7, and leaves out those that are empty.
+    """
+    if not path:
+        yield [], whole
+    for part, rest in _steps(whole, path):
+        yield from (([part, *way], value) for way, value in ways(whole[part], rest))
+
+
+def _steps(whole: Any, path: list[str | int]) -> Iterator[tuple[str | int, list[str | int]]]:
+    if isinstance(whole, dict):
+        yield from ((key, path[1:]) for key in _keys(whole, path))
+        if "" in whole:
+            yield "", path
+    elif isinstance(whole, list) and path and path[0] in range(len(whole)):
+        yield path[0], path[1:]
+
+
+def _keys(whole: dict[str, Any], path: list[str | int]) -> list[str]:
+    match path:
+        case [str(key), *_]:
+            return [key] if key in whole else []
+        case [int(number), *_]:
+            same = re.compile(rf"\+?0*{number}")
+            return [key for key in whole if same.fullmatch(key)]
+    return []

@@ -36,13 +36,13 @@ PAUSE_SECONDS = 5.0
 # Those who were refused do not all come back in the same second.
 JITTER_SECONDS = 5
 
+# A server that forgot, because it restarted or ran out of memory, goes on from what is known.
 ADD = """
-local count = tonumber(redis.call('GET', KEYS[1]) or '0')
+local count = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), tonumber(ARGV[4]))
 local events, limit = tonumber(ARGV[1]), tonumber(ARGV[2])
 if count + events > limit then return {0, count} end
-count = redis.call('INCRBY', KEYS[1], events)
-if count == events then redis.call('EXPIRE', KEYS[1], ARGV[3]) end
-return {1, count}
+redis.call('SET', KEYS[1], count + events, 'EX', ARGV[3])
+return {1, count + events}
 """
 
 # A key's id, and a minute since 1970.
@@ -84,7 +84,7 @@ def _slot(caller: Caller, moment: float) -> Slot:
 
 def _fits(slot: Slot, events: int, limit: int) -> bool:
     shared = _shared()
-    answer = shared.add(slot, events, limit) if shared else None
+    answer = shared.add(slot, events, limit, _here.count(slot)) if shared else None
     if answer is None:
         return _here.add(slot, events, limit)
     fits, count = answer
@@ -164,14 +164,15 @@ class Shared:
         self.ask_at = 0.0  # while it answers: at any time
         self.lock = Lock()
 
-    def add(self, slot: Slot, events: int, limit: int) -> tuple[bool, int] | None:
+    def add(self, slot: Slot, events: int, limit: int, known: int = 0) -> tuple[bool, int] | None:
         """Whether the events fitted in, and how many there are now; None if nobody answers."""
         if not self._may_ask():
             return None
         key = "eye:events:{}:{}".format(*slot)
         try:
             connection = self._connection()
-            connection.send_command("EVAL", ADD, 1, key, events, limit, COUNT_LIVES_SECONDS)
+            arguments = events, limit, COUNT_LIVES_SECONDS, known
+            connection.send_command("EVAL", ADD, 1, key, *arguments)
             fits, count = connection.read_response()
         except RedisError as error:
             self.own.connection = None

@@ -15,7 +15,8 @@ MAX_EVENT_BYTES = 64 * 1024
 # msgspec recurses: beyond some 5,000 levels it would run over the end of a thread's stack.
 DECODABLE_DEPTH = 1_000
 
-STRINGS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+# One that does not end goes to the end of the body, so that nothing is looked at twice.
+STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?')
 # Where the next item of an array begins.
 ITEM = re.compile(r"[^\s,\]]")
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")

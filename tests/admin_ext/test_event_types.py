@@ -1,6 +1,7 @@
 """Event types in the admin: written, tried, versioned."""
 
 import json
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -51,6 +52,18 @@ class TestWriting:
         add(owner, application=shop.application_id)
         owners = EventType.objects.filter(category="shop").values_list("application", flat=True)
         assert set(owners) == {None, shop.application_id}
+
+    @pytest.mark.parametrize("digits", ["1" * 5_000, "-" + "9" * 20_000], ids=len)
+    def test_a_number_of_very_many_digits_is_refused(self, owner: Client, digits: str) -> None:
+        response = add(owner, schema=f'{{"minimum": {digits}}}')
+        assert response.status_code == 200
+        assert b"A number in this has too many digits." in response.content
+
+    def test_very_many_keys_are_refused_in_time(self, owner: Client) -> None:
+        start = perf_counter()
+        response = add(owner, schema=json.dumps(dict.fromkeys(map(str, range(50_000)), 0)))
+        assert b"Shorten it." in response.content
+        assert perf_counter() - start < 5
 
     def test_there_is_one_type_of_a_name(self, owner: Client) -> None:
         add(owner)

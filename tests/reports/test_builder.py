@@ -12,7 +12,8 @@ from reports import builder
 from reports.builder import Busy, build, build_stale, recompute
 from reports.models import PointerSecond, SessionReport
 from tests.cast import Sender, at, event, move, path
-from tracking import locks
+from tracking import erase, locks
+from tracking.audit import Actor
 from tracking.models import Session
 
 
@@ -207,6 +208,26 @@ def test_one_session_that_cannot_be_built_does_not_stop_the_others(
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE reports_sessionreport DROP CONSTRAINT bad")
     assert SessionReport.objects.get().session_id == other
+
+
+def test_a_session_erased_during_a_build_may_begin_anew(
+    shop: Sender, stranger: Sender, session: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seconds in range(3):
+        shop.send(move(session, seconds, 0, 0))
+    build = builder._build_against_others
+
+    def build_and_erase(*args: Any) -> builder.Built:
+        monkeypatch.undo()
+        built = build(*args)
+        erase.erase_session(session, shop.application_id, Actor("somebody"))
+        stranger.send(move(session, 0, 0, 0))
+        return built
+
+    monkeypatch.setattr(builder, "_build_against_others", build_and_erase)
+    builder.build(session)
+    builder.build_stale()
+    assert SessionReport.objects.get().events == 1
 
 
 def test_recomputing_an_unknown_session_says_so(shop: Sender, session: UUID) -> None:

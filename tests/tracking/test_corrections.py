@@ -1,19 +1,23 @@
 """Correcting and deleting stored events, and erasing sessions, through the API."""
 
 import json
+import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from time import sleep
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from django.contrib.auth.models import Permission, User
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, transaction
 from django.test import Client
 
 from reports import builder
 from reports.models import PointerSecond, SessionReport
-from tests.cast import Sender, at, event, move
-from tracking import locks, tombstones
+from tests.cast import Sender, at, elsewhere, event, move
+from tests.tracking.test_reprocess import SOMEBODY, again, give_schema, sale
+from tracking import corrections, inbox, locks, reprocess, tombstones
 from tracking.digest import digest_until_empty
 from tracking.models import (
     AuditEntry,
@@ -42,6 +46,21 @@ def address(event: Event) -> str:
 def report_of(session: UUID) -> SessionReport:
     builder.build_stale()
     return SessionReport.objects.get(pk=session)
+
+
+class Pause:
+    """Holds a thread up in a transaction, long enough for another one to wait for it."""
+
+    def __init__(self) -> None:
+        self.reached = threading.Event()
+
+    def before[**P, T](self, step: Callable[P, T]) -> Callable[P, T]:
+        def held_up(*args: P.args, **kwargs: P.kwargs) -> T:
+            self.reached.set()
+            sleep(0.5)
+            return step(*args, **kwargs)
+
+        return held_up
 
 
 @pytest.fixture
@@ -148,6 +167,13 @@ class TestCorrecting:
         shop.send(move(session, 0.1, 50, 0))
         assert report_of(session).distance_px == 10
 
+    def test_a_large_number_is_in_nobodys_way(self, shop: Sender, session: UUID) -> None:
+        """PostgreSQL gives it back as an integer, which no event may have so large."""
+        shop.send(event(session, data={"grains": 1e22}))
+        answer = call(shop, "PATCH", address(Event.objects.get()), {"name": "other"})
+        assert answer.status_code == 200, answer.content
+        assert Event.objects.get().data == {"grains": 10**22}
+
     def test_to_change_nothing_leaves_no_trace(self, shop: Sender, stored: Event) -> None:
         before = Session.objects.get().revision
         assert call(shop, "PATCH", address(stored), {"name": stored.name}).status_code == 200
@@ -181,6 +207,40 @@ class TestDeleting:
         receipt = shop.send(event(session), event(session, name="other"))
         assert (receipt.stored, receipt.duplicate) == (1, 1)
         assert Event.objects.get().name == "other"
+
+    def test_where_it_was_rejected_at_first_it_goes_as_well(
+        self, shop: Sender, session: UUID
+    ) -> None:
+        give_schema({"properties": {"price": {"type": "number"}}})
+        shop.send(sale(session, "mended"), sale(session, "sent again"), sale(session, "other"))
+        give_schema({})
+        shop.send(sale(session, "sent again"))
+        call(shop, "DELETE", address(Event.objects.get()))
+        assert Session.objects.get().error_count == 2
+        again()
+        call(shop, "DELETE", address(Event.objects.get(data__price="mended")))
+        assert "other" in RejectedEvent.objects.get().payload
+        assert EventError.objects.count() == 1
+
+    def test_what_is_digested_meanwhile_counts_for_its_session(
+        self, shop: Sender, session: UUID, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shop.send(event(session, timestamp=at(0)), event(session, timestamp=at(1)))
+        shop.post(event(session, timestamp=at(9)))
+        merged, remove = Pause(), inbox.remove
+        place = tombstones.place_for_event
+        with ThreadPoolExecutor(1) as other:
+
+            def place_and_digest(id: UUID) -> None:
+                place(id)
+                other.submit(elsewhere, digest_until_empty)
+                assert merged.reached.wait(10)
+
+            monkeypatch.setattr(inbox, "remove", merged.before(remove))
+            monkeypatch.setattr(tombstones, "place_for_event", place_and_digest)
+            call(shop, "DELETE", address(Event.objects.earliest("id")))
+        kept = Session.objects.get()
+        assert (kept.event_count, kept.last_at) == (2, Event.objects.latest("id").timestamp)
 
     def test_twice_is_not_found(self, shop: Sender, stored: Event) -> None:
         assert call(shop, "DELETE", address(stored)).status_code == 204
@@ -263,6 +323,40 @@ class TestErasing:
         assert (entry.action, entry.target) == ("session.erased", str(session))
         assert (entry.details["events"], entry.details["rejected"]) == (1, 1)
 
+    def test_beside_a_correction(
+        self, shop: Sender, stored: Event, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        touching, touch = Pause(), corrections._touch
+        monkeypatch.setattr(corrections, "_touch", touching.before(touch))
+        with ThreadPoolExecutor(1) as other:
+            change = {"name": "other"}
+            corrected = other.submit(elsewhere, corrections.correct, stored.pk, change, SOMEBODY)
+            assert touching.reached.wait(10)
+            assert call(shop, "DELETE", f"/api/sessions/{stored.session_id}").status_code == 204
+            assert corrected.result().name == "other"
+        assert not Event.objects.exists()
+
+    def test_beside_reprocessing(
+        self, shop: Sender, session: UUID, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        give_schema({"properties": {"price": {"type": "number"}}})
+        shop.send(sale(session, "1"), event(session))
+        give_schema({})
+        resolving, resolve = Pause(), reprocess._resolve
+        place = tombstones.place_for_session
+        with ThreadPoolExecutor(1) as other:
+
+            def place_and_reprocess(*args: Any) -> None:
+                place(*args)
+                other.submit(elsewhere, again)
+                assert resolving.reached.wait(10)
+
+            monkeypatch.setattr(reprocess, "_resolve", resolving.before(resolve))
+            monkeypatch.setattr(tombstones, "place_for_session", place_and_reprocess)
+            assert call(shop, "DELETE", f"/api/sessions/{session}").status_code == 204
+        for model in (Session, Event, EventError, RejectedEvent):
+            assert not model._default_manager.exists(), model
+
 
 class TestWhoMay:
     @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
@@ -302,13 +396,6 @@ def test_no_tombstone_is_placed_while_a_digest_stores(shop: Sender, session: UUI
     with transaction.atomic():
         locks.before_storing()
         with ThreadPoolExecutor(1) as other, pytest.raises(OperationalError):
-            other.submit(place_from_elsewhere, session).result()
+            other.submit(elsewhere, tombstones.place_for_event, session).result()
     tombstones.place_for_event(session)
     assert DeletedEvent.objects.filter(pk=session).exists()
-
-
-def place_from_elsewhere(id: UUID) -> None:
-    try:
-        tombstones.place_for_event(id)
-    finally:
-        connection.close()

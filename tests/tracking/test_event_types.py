@@ -360,3 +360,22 @@ class TestTryOut:
             cursor.execute("RESET enable_seqscan")
         assert "Index" in plan
         assert "Seq Scan" not in plan
+
+
+def test_keys_of_digits_sink_no_batch(shop: Sender, session: UUID) -> None:
+    make({"additionalProperties": {"required": ["sku"], "additionalProperties": False}})
+    wrong = event(session, category="shop", name="order", data={"0": {"x": 1}})
+    receipt = shop.send(event(session), wrong)
+    assert (receipt.stored, receipt.rejected) == (1, 1)
+    assert set(EventError.objects.values_list("field", "code")) == {
+        ("data.0.sku", "missing"),
+        ("data.0.x", "unknown_property"),
+    }
+
+
+def test_a_dear_schema_is_tried_on_fewer(
+    shop: Sender, session: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.send(*(order(session, form=n) for n in range(9)))
+    monkeypatch.setattr("tracking.try_out.LONGEST_SECONDS", 0.0)
+    assert try_out(FORM, None, "shop", "order").events == 0

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from django.db.models import F
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -60,6 +61,10 @@ def period(first: int, last: int) -> str:
     return f"timestamp_after={after:%Y-%m-%dT%H:%M:%S}&timestamp_before={before:%Y-%m-%dT%H:%M:%S}"
 
 
+def received(first: int, last: int | None = None) -> str:
+    return period(first, last or EVENTS).replace("timestamp", "created_at")
+
+
 SESSION = f"session={UUID(int=1)}"
 QUERIES = (
     "",
@@ -75,6 +80,11 @@ QUERIES = (
     f"{period(2_000, 22_000)}&ordering=-timestamp",
     period(20_000, 20_500),
     "application=shop&category=category 3",
+    received(20_000),
+    f"{received(20_000)}&ordering=-timestamp",
+    received(20_000, 20_500),
+    f"category=category 3&{received(2_000)}",
+    f"name__icontains=NAME 3&application=shop&{received(2_000)}",
 )
 
 
@@ -123,6 +133,30 @@ def test_events_come_from_an_index_in_its_order(
                 n["Actual Rows"] * n["Actual Loops"] for n in nodes if "Index" in n["Node Type"]
             )
             assert read <= 500, query
+
+
+@pytest.mark.parametrize("kind", ["", "category=category 3&", "category__icontains=5&name=name 1&"])
+@pytest.mark.parametrize("ordering", ["timestamp", "-timestamp"])
+def test_late_events_are_found_among_the_others(
+    shops: list[Sender], kind: str, ordering: str
+) -> None:
+    """Received when it is told, an hour later to the microsecond, and after much longer."""
+    late = timedelta(hours=1)
+    for every, delay in ((5, late), (7, late + timedelta(microseconds=1)), (11, 9 * late)):
+        rows = Event.objects.filter(pk__in=[*Event.objects.values_list("pk", flat=True)[::every]])
+        rows.update(received_at=F("timestamp") + delay)
+    since = START + timedelta(seconds=20_000)
+    own = Event.objects.filter(application_id=shops[0].application_id, received_at__gte=since)
+    wanted = own.filter(**{f: v for f, _, v in (p.partition("=") for p in kind.split("&")) if v})
+    expected = [str(id) for id in wanted.order_by(ordering).values_list("pk", flat=True)]
+    found: list[str] = []
+    path = f"/api/events?{kind}ordering={ordering}&page_size=1000&{received(20_000)}"
+    path = path.partition("&created_at_before")[0]
+    while path:
+        answer = shops[0].get(path).json()
+        found += [row["id"] for row in answer["results"]]
+        path = answer["next"]
+    assert (found, len(found) > 10) == (expected, True)
 
 
 def test_what_is_found_is_what_a_plain_query_finds(shops: list[Sender], owner: Client) -> None:

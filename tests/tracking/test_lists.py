@@ -95,6 +95,15 @@ class TestEvents:
         assert names(found) == ["open", "Cta Click", "close"]
         assert found.json()["filters"][name] == str(session)
 
+    @pytest.mark.parametrize("part", ["ärger", "Ärger", "ÄRGER"])
+    def test_case_is_the_same_for_every_list(self, shop: Sender, session: UUID, part: str) -> None:
+        shop.send(event(session, category="ÄRGER"))
+        everywhere = shop.get(f"/api/events?category__icontains={part}")
+        of_one = shop.get(f"/api/events?category__icontains={part}&session={session}")
+        exactly = shop.get(f"/api/events?category__icontains={part}&category=ÄRGER")
+        timeline = shop.get(f"/api/sessions/{session}/events?category__icontains={part}")
+        assert names(everywhere) == names(of_one) == names(exactly) == names(timeline)
+
     @pytest.mark.parametrize("end", ["timestamp", "created_at"])
     @pytest.mark.parametrize("after", ["_after", "__gte", "_gte"])
     @pytest.mark.parametrize("before", ["_before", "__lte", "_lte"])
@@ -205,6 +214,7 @@ class TestRefused:
             ("ordering=name", "ordering"),
             ("ordering=timestamp,-timestamp", "ordering"),
             ("page_size=1&page_size=2", "page_size"),
+            ("category=&category=", "category"),
         ],
     )
     def test_a_value_nobody_can_mean(self, shop: Sender, query: str, field: str) -> None:

@@ -1,18 +1,25 @@
 """Trying rejected events again after their schema was mended."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from time import sleep
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.db import connection
 from django.test import Client
 
 from reports import builder
 from reports.models import SessionReport
-from tests.cast import Sender, event
+from tests.cast import Sender, elsewhere, event
 from tracking import event_types
+from tracking import reprocess as reprocessing
 from tracking.audit import Actor
+from tracking.digest import digest_until_empty
 from tracking.models import (
     AuditEntry,
     Event,
@@ -162,6 +169,58 @@ def test_it_is_written_down(shop: Sender, session: UUID) -> None:
     assert entry.details["stored"] == 1
 
 
+def test_what_ends_halfway_is_written_down(shop: Sender, session: UUID) -> None:
+    give_schema(NUMBER)
+    shop.send(*(sale(session, str(n)) for n in range(600)))
+    give_schema(TEXT)
+
+    def killed(totals: Totals) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        reprocess({}, SOMEBODY, killed)
+    assert AuditEntry.objects.get().details["stored"] == 500
+    assert Event.objects.count() == 500
+
+
+def test_who_asked_may_be_gone(shop: Sender, session: UUID) -> None:
+    give_schema(NUMBER)
+    shop.send(sale(session, "1"))
+    give_schema(TEXT)
+    reprocess({}, Actor("gone", user_id=2**31 - 1, key_id=2**31 - 1), lambda totals: None)
+    entry = AuditEntry.objects.get()
+    assert (entry.actor, entry.user, entry.key) == ("gone", None, None)
+    assert entry.details["stored"] == 1
+
+
+def test_a_digest_may_wait_for_it_while_it_waits_for_the_digest(
+    shop: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL ends one of the two, which tries again."""
+    low, high = UUID(int=1), UUID(int=2)
+    give_schema(NUMBER)
+    shop.send(sale(low, "1"), sale(high, "1"))
+    give_schema(TEXT)
+    shop.send(sale(low, "1"))  # from now on a duplicate: no event brings that session first
+    shop.post([event(low), event(high)])
+    inserted = threading.Event()
+    resolve = reprocessing._resolve
+
+    def slow(*args: Any) -> list[UUID]:
+        inserted.set()
+        sleep(0.5)
+        return resolve(*args)
+
+    monkeypatch.setattr(reprocessing, "_resolve", slow)
+    with ThreadPoolExecutor(1) as other, connection.cursor() as cursor:
+        digested = other.submit(elsewhere, lambda: inserted.wait(10) and digest_until_empty())
+        cursor.execute("SET deadlock_timeout = '100ms'")
+        assert again() == Totals(examined=2, stored=1, duplicate=1)
+        digested.result()
+        cursor.execute("RESET deadlock_timeout")
+    assert not list(Session.objects.exclude(event_count=2, error_count=0))
+
+
 class TestThroughTheApi:
     URL = "/api/errors/reprocess"
 
@@ -169,6 +228,22 @@ class TestThroughTheApi:
         answer = shop.post({}, self.URL)
         assert answer.status_code == 202
         assert UUID(answer.json()["task"])
+
+    def test_filters_that_come_in_chunks_are_read(self, shop: Sender) -> None:
+        chunks = {
+            "wsgi.input": BytesIO(b'{"colour": "red"}'),
+            "wsgi.input_terminated": True,
+            "CONTENT_LENGTH": "",
+        }
+        answer = shop.post("", self.URL, **chunks)
+        assert (answer.status_code, answer.json()["error"]["field"]) == (400, "colour")
+
+    def test_another_applications_errors_are_not_ones_own(
+        self, shop: Sender, stranger: Sender
+    ) -> None:
+        answer = shop.post({"application": stranger.application_id}, self.URL)
+        assert (answer.status_code, answer.json()["error"]["field"]) == (403, "application")
+        assert shop.post({"application": shop.application_id}, self.URL).status_code == 202
 
     @pytest.mark.parametrize(
         ("body", "code", "field"),

@@ -66,6 +66,7 @@ BAD: list[tuple[Any, list[tuple[str, str]]]] = [
     ({"type": "strin"}, [("type", "not_a_type")]),
     ({"properties": {"a": {"type": ["string", "x"]}}}, [("properties.a.type", "not_a_type")]),
     ({"properties": {"type": 5}}, [("properties.type", "wrong_type")]),
+    ({"properties": {"0": {"type": "x"}}}, [("properties.0.type", "not_a_type")]),
     ({"properties": 5, "minimum": "x"}, [("properties", "wrong_type"), ("minimum", "wrong_type")]),
     ({"items": [TEXT]}, [("items", "wrong_type")]),
     ({"minLength": -1}, [("minLength", "too_small")]),

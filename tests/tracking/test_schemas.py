@@ -106,6 +106,21 @@ BROKEN: list[tuple[dict[str, Any], Any, Found]] = [
         [("data.a", "wrong_type")],
     ),
     (
+        {"additionalProperties": {"required": ["x"]}},
+        {"0": {}, "007": {}, "": {}, "+1": {}, "a": {"x": 1}},
+        [(f"data.{key}.x", "missing") for key in ("0", "007", "", "+1")],
+    ),
+    (
+        {"additionalProperties": {"additionalProperties": False}},
+        {"0": {"a": 1}, "": {"": {}}},
+        [("data.0.a", "unknown_property"), ("data..", "unknown_property")],
+    ),
+    (
+        of(**{"7": {"contains": TEXT, "minContains": 2}, "": {"contains": TEXT, "maxContains": 1}}),
+        {"7": [], "": ["x", "y"]},
+        [("data.7", "item_missing"), ("data.", "too_many_matches")],
+    ),
+    (
         {"allOf": [of(a=TEXT), of(a=TEXT), of(b=TEXT)]},
         {"a": 1, "b": 2},
         [("data.a", "wrong_type"), ("data.b", "wrong_type")],
@@ -218,3 +233,29 @@ def test_whatever_is_sent_the_problems_lie_in_it(data: dict[str, Any]) -> None:
     for problem in load({**schema, "additionalProperties": False}).problems(data):
         assert problem.field.removeprefix("data.")[0] in data
         assert problem.shown().removesuffix("…").isascii()
+
+
+KEYS = st.sampled_from(["0", "00", "+1", "1", "", "a", "x"])
+NESTED = st.recursive(
+    st.none() | st.integers(0, 2),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=12,
+)
+DEEP = {
+    "$defs": {
+        "inner": {
+            "required": ["x"],
+            "additionalProperties": {"$ref": "#/$defs/inner"},
+            "items": {"$ref": "#/$defs/inner"},
+            "propertyNames": {"maxLength": 1},
+        }
+    },
+    **of(a=False, x={"additionalProperties": False}),
+    "additionalProperties": {"$ref": "#/$defs/inner"},
+}
+
+
+@given(st.dictionaries(KEYS, NESTED, min_size=1))
+def test_whatever_keys_there_are_what_is_wrong_is_told(data: dict[str, Any]) -> None:
+    ready = load(DEEP)
+    assert bool(ready.problems(data)) is not ready.validator.is_valid(data)

@@ -121,6 +121,25 @@ class TestTake:
         (key,) = server.keys("eye:events:*")
         assert 0 < server.ttl(key) <= throttle.COUNT_LIVES_SECONDS
 
+    def test_a_server_that_forgets_the_count_is_told_it(self, server: Any) -> None:
+        throttle.take(CALLER, 6, NOON)
+        server.flushdb()
+        refusal(5)
+        throttle.take(CALLER, 4, NOON)
+        (key,) = server.keys("eye:events:*")
+        assert server.get(key) == b"10"
+        assert 0 < server.ttl(key) <= throttle.COUNT_LIVES_SECONDS
+
+    def test_a_server_that_closes_idle_connections_is_asked_anew(
+        self, server: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        throttle.take(CALLER, 1, NOON)
+        server.client_kill_filter(_type="normal", skipme=True)
+        throttle.take(CALLER, 2, NOON)
+        (key,) = server.keys("eye:events:*")
+        assert server.get(key) == b"3"
+        assert not caplog.records
+
 
 class TestCheck:
     def test_a_key_that_is_known_to_be_spent_is_refused_without_asking(self, server: Any) -> None:

@@ -4,6 +4,7 @@ import threading
 import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
 
 import pytest
 
@@ -123,3 +124,10 @@ def test_a_gzip_bomb_is_refused_without_unpacking_it() -> None:
     tracemalloc.stop()
     assert refused.value.code == "too_large"
     assert peak < 10_000_000
+
+
+def test_a_string_that_does_not_end_is_read_once() -> None:
+    start = perf_counter()
+    with pytest.raises(wire.Refused):
+        wire.split(b'["' + b'\\"' * 500_000)
+    assert perf_counter() - start < 1

@@ -18,8 +18,8 @@ from tracking.api.address import address_of
 from tracking.api.auth import Reader, check_may_see
 from tracking.api.errors import ApiError, FieldError
 from tracking.api.openapi import OPTIONAL_BODY, json_of
-from tracking.api.serializers import EventSerializer
 from tracking.api.parsers import StrictJson
+from tracking.api.serializers import EventSerializer
 from tracking.api.shapes import QUEUED
 from tracking.audit import Actor
 from tracking.ids import parse_uuid
@@ -150,6 +150,9 @@ class ReprocessView(APIView):
     def post(self, request: Request) -> Response:
         filters = dict(_named_errors(fields_of(request)))
         if caller := writer_of(request):
+            if filters.get("application", caller.application_id) != caller.application_id:
+                message = "A key has the errors of its own application reprocessed, no others."
+                raise ApiError("forbidden", message, "application")
             filters["application"] = caller.application_id
         try:
             task = publish(reprocess, asked_for(filters, actor_of(request)))

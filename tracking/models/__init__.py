@@ -1,6 +1,6 @@
 """The tables of tracking, one module an area."""
 
-from tracking.models.behaviour import Event, Session, SessionApplication
+from tracking.models.behaviour import IS_LATE, LATE, Event, Session, SessionApplication
 from tracking.models.errors import EventError, RejectedEvent
 from tracking.models.intake import Batch, BatchColumns, Receipt, SetAsideBatch
 from tracking.models.removals import AuditEntry, DeletedEvent, ErasedSession
@@ -8,6 +8,8 @@ from tracking.models.senders import ApiKey, Application
 from tracking.models.types import EventType, SchemaVersion
 
 __all__ = [
+    "IS_LATE",
+    "LATE",
     "ApiKey",
     "Application",
     "AuditEntry",

@@ -1,11 +1,13 @@
 """What happened."""
 
 import uuid
+from datetime import timedelta
 
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import ExpressionWrapper, F, Q
 from django.db.models.functions import Now
+from django.db.models.lookups import GreaterThan
 
 from tracking.models.senders import Application
 
@@ -65,6 +67,14 @@ class SessionApplication(models.Model):
         return f"{self.application_id} in {self.session_id}"
 
 
+# What is received longer than this after its timestamp is late. (In the words of the condition
+# of an index, which must not depend on a time zone.)
+LATE = timedelta(hours=1)
+IS_LATE = GreaterThan(
+    ExpressionWrapper(F("received_at") - F("timestamp"), models.DurationField()), LATE
+)
+
+
 class Event(models.Model):
     """One thing that happened. Partitioned by id, which is by time: see partitions.py."""
 
@@ -93,6 +103,8 @@ class Event(models.Model):
             models.Index("application", "id", name="event_application"),
             # Events by arrival, which follows the order of the ids but for late ones.
             BrinIndex("received_at", name="event_arrival"),
+            # Those late ones, by which the events received since a moment reach back behind it.
+            models.Index("id", condition=Q(IS_LATE), name="event_late"),
         ]
 
     def __str__(self) -> str:
