@@ -1,9 +1,10 @@
 """The cast of the tests: a shop that sends events, its keys, and what it sends."""
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -18,7 +19,8 @@ from tracking import cors, event_types, keys
 from tracking.digest import digest_until_empty
 from tracking.models import Receipt
 
-START = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=5)
+# The same in all parallel workers, which must agree on the names of the tests.
+START = datetime.fromisoformat(os.environ["TESTS_STARTED_AT"]) - timedelta(minutes=5)
 
 
 def at(seconds: float) -> str:

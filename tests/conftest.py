@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Generator
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -48,6 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
         separate_brokers(int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw")))
     else:
         start_services()
+    os.environ.setdefault("TESTS_STARTED_AT", datetime.now(UTC).isoformat(timespec="seconds"))
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
     django.setup()
     if getattr(config.option, "dist", "no") != "no":

@@ -289,7 +289,8 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["tracking.api.auth.MayRead"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "tracking.api.errors.JsonWhateverIsAsked",
-    "DEFAULT_PARSER_CLASSES": ["tracking.api.parsers.StrictJson"],
+    # Bodies are read by tracking/api/bodies.py.
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "tracking.api.errors.drf_exception_handler",
     # How many proxies may say, in X-Forwarded-For, where a request came from.

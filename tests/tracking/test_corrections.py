@@ -1,5 +1,6 @@
 """Correcting and deleting stored events, and erasing sessions, through the API."""
 
+import gzip
 import json
 import threading
 from collections.abc import Callable
@@ -133,6 +134,13 @@ class TestCorrecting:
         answer = call(shop, "PATCH", address(stored), body)
         assert answer.status_code == 400
         assert "error" in answer.json()
+
+    def test_a_body_may_be_packed(self, shop: Sender, stored: Event) -> None:
+        packed = gzip.compress(b'{"name": "other"}')
+        answer = call(shop, "PATCH", address(stored), packed, **{"Content-Encoding": "gzip"})
+        assert (answer.status_code, answer.json().get("name")) == (200, "other")
+        answer = call(shop, "PATCH", address(stored), {}, **{"Content-Encoding": "br"})
+        assert answer.status_code == 415
 
     def test_true_is_not_one(self, shop: Sender, session: UUID) -> None:
         shop.send(event(session, data={"checked": 1}))

@@ -98,7 +98,6 @@ class TestPoints:
             ("[9].time", "not_a_timestamp"),
             ("[9].y", "not_a_coordinate"),
             ("[10].x", "integer_out_of_range"),
-            ("[10].x", "not_a_coordinate"),
         ]
 
     @pytest.mark.parametrize(

@@ -1,8 +1,7 @@
 """Correcting, deleting, erasing and reprocessing through the API."""
 
 from collections.abc import Iterator
-from io import BytesIO
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema
@@ -10,15 +9,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from tracking import corrections, erase, wire
+from tracking import corrections, erase
 from tracking import reprocess as reprocessing
 from tracking.api import views
-from tracking.api.accept import content_length, read_body
 from tracking.api.address import address_of
 from tracking.api.auth import Reader, check_may_see
+from tracking.api.bodies import SECRET_LIMIT, body_of, object_of
 from tracking.api.errors import ApiError, FieldError
 from tracking.api.openapi import OPTIONAL_BODY, json_of
-from tracking.api.parsers import StrictJson
 from tracking.api.serializers import EventSerializer
 from tracking.api.shapes import QUEUED
 from tracking.audit import Actor
@@ -67,13 +65,13 @@ class EventView(views.EventView):
         responses=EventSerializer,
     )
     def put(self, request: Request, id: UUID) -> Response:
-        wanted = fields_of(request)
+        event, wanted = own_event(request, id), fields_of(request)
         missing = [name for name in corrections.CORRECTABLE if wanted.get(name) is None]
         if missing:
             message = "PUT needs category, name and data; PATCH takes some of them."
             errors = [FieldError(name, "missing", message) for name in missing]
             raise ApiError("bad_request", errors=errors)
-        return self.patch(request, id)
+        return corrected(request, event, wanted)
 
     @extend_schema(
         operation_id="correctEvent",
@@ -84,18 +82,10 @@ class EventView(views.EventView):
         responses=EventSerializer,
     )
     def patch(self, request: Request, id: UUID) -> Response:
-        event = own_event(request, id)
-        wanted = fields_of(request)
+        event, wanted = own_event(request, id), fields_of(request)
         if not wanted:
             raise ApiError("empty_body", "Send the fields to correct, as a JSON object.")
-        try:
-            event = corrections.correct(event.pk, wanted, actor_of(request))
-        except Event.DoesNotExist:
-            raise ApiError("not_found") from None
-        except corrections.Wrong as wrong:
-            errors = [FieldError(p.field, p.code, p.message) for p in wrong.problems]
-            raise ApiError("bad_request", errors=errors) from None
-        return Response(views.event_of(event))
+        return corrected(request, event, wanted)
 
     @extend_schema(
         operation_id="deleteEvent",
@@ -197,12 +187,20 @@ EXPECTED = {
 }
 
 
+def corrected(request: Request, event: Event, wanted: dict[str, Any]) -> Response:
+    try:
+        event = corrections.correct(event.pk, wanted, actor_of(request))
+    except Event.DoesNotExist:
+        raise ApiError("not_found") from None
+    except corrections.Wrong as wrong:
+        errors = [FieldError(p.field, p.code, p.message) for p in wrong.problems]
+        raise ApiError("bad_request", errors=errors) from None
+    return Response(views.event_of(event))
+
+
 def fields_of(request: Request) -> dict[str, Any]:
-    """The body, which the parser has seen to be an object."""
-    if content_length(request._request) is None:  # in chunks: REST framework takes it for empty
-        body = read_body(request._request, wire.MAX_EVENT_BYTES)
-        return StrictJson().parse(BytesIO(body)) if body else {}
-    return cast(dict[str, Any], request.data)
+    """The object that was sent. (REST framework takes a body in chunks for an empty one.)"""
+    return object_of(body_of(request._request, SECRET_LIMIT).plain)
 
 
 def own_event(request: Request, id: UUID) -> Event:

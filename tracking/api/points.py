@@ -10,9 +10,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.timezone import now
 
 from tracking import event_types, wire
-from tracking.api.accept import Body, keep
+from tracking.api.accept import body_from, keep
+from tracking.api.bodies import Body, value_of
 from tracking.api.errors import ApiError, FieldError
-from tracking.api.sending import body_sent
 from tracking.event_types import Types
 from tracking.ids import EPOCH
 from tracking.keys import Caller
@@ -32,7 +32,7 @@ MESSAGES = {
 
 def accept_points(request: HttpRequest, caller: Caller, session_id: UUID) -> HttpResponse:
     """Keeps all of the points, or, where one is wrong, none."""
-    points = points_of(body_sent(request, caller))
+    points = points_of(body_from(request, caller).plain)
     events = [event_of(point, session_id) for point in points]
     if wrong := [*_wrong(events, caller, event_types.current())][:MOST_ERRORS]:
         raise ApiError("bad_request", errors=wrong)
@@ -41,7 +41,9 @@ def accept_points(request: HttpRequest, caller: Caller, session_id: UUID) -> Htt
 
 
 def points_of(body: bytes) -> list[Any]:
-    value = _json(body)
+    if not body.strip():
+        raise ApiError("empty_body")
+    value = value_of(body)
     points = value.get("points") if isinstance(value, dict) else value
     if not isinstance(points, list):
         raise ApiError("bad_request", 'Send a list of points, or {"points": […]}.', "points")
@@ -50,20 +52,6 @@ def points_of(body: bytes) -> list[Any]:
     if len(points) > wire.MAX_EVENTS:
         raise ApiError("too_many_events", "Send at most 1,000 points at once.")
     return points
-
-
-def _json(body: bytes) -> Any:
-    if not body.strip():
-        raise ApiError("empty_body")
-    try:
-        value = wire.loads(body)
-    except wire.NotJson:
-        raise ApiError("malformed_json") from None
-    except RecursionError:
-        raise ApiError("too_deep") from None
-    if wire.too_deep(body):
-        raise ApiError("too_deep")
-    return value
 
 
 def event_of(point: Any, session_id: UUID) -> bytes:

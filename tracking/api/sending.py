@@ -1,14 +1,11 @@
 """What the routes have in common that take something from any key, as /events does."""
 
-from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from tracking import wire
-from tracking.api.accept import body_of, sender_of
+from tracking.api.accept import sender_of
 from tracking.api.auth import Reader, key_of
-from tracking.api.errors import ApiError
 from tracking.keys import Caller
 
 
@@ -39,11 +36,3 @@ def sender(request: Request) -> Caller:
     assert isinstance(reader, Reader)  # noqa: S101 - the permission lets no one else post
     assert reader.caller is not None  # noqa: S101
     return reader.caller
-
-
-def body_sent(request: HttpRequest, caller: Caller) -> bytes:
-    """A request's body, unpacked. Raises `ApiError`."""
-    try:
-        return body_of(request, caller).plain
-    except wire.Refused as refused:
-        raise ApiError(refused.code) from None

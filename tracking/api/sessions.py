@@ -1,6 +1,5 @@
 """GET and POST /sessions."""
 
-from io import BytesIO
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,14 +11,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from tracking import locks, throttle
-from tracking.api.accept import content_length
+from tracking.api.accept import body_from
+from tracking.api.bodies import content_length, object_of
 from tracking.api.errors import ApiError
 from tracking.api.filters import Filters, Moment, OfApplication
 from tracking.api.lists import ListView
 from tracking.api.openapi import ANY_KEY, MORE_ERRORS, OPTIONAL_BODY, json_of
 from tracking.api.pagination import Order
-from tracking.api.parsers import StrictJson
-from tracking.api.sending import TakesPosts, body_sent, sender
+from tracking.api.sending import TakesPosts, sender
 from tracking.api.serializers import SessionSerializer
 from tracking.api.shapes import MADE
 from tracking.api.shapes import UUID as UUID_SHAPE
@@ -93,8 +92,7 @@ def wanted_id(request: HttpRequest, caller: Caller) -> UUID:
     """The id that the body names, or a new one."""
     if content_length(request) == 0:
         return uuid4()
-    body = body_sent(request, caller)
-    wanted = StrictJson().parse(BytesIO(body)) if body.strip() else {}
+    wanted = object_of(body_from(request, caller).plain)
     if "id" not in wanted:
         return uuid4()
     value = wanted["id"]

@@ -6,8 +6,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.timezone import now
 from django.views.decorators.csrf import csrf_exempt
 
-from tracking import event_types, throttle, wire
-from tracking.api.accept import body_of, sender_of
+from tracking import event_types, throttle
+from tracking.api.accept import body_from, events_of, sender_of
 from tracking.api.errors import ApiError, error_response
 from tracking.keys import Caller
 from tracking.validation import Rejected, ValidEvent, validate
@@ -18,10 +18,7 @@ def validate_events(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return error_response(request, ApiError("method_not_allowed"), {"Allow": "POST, OPTIONS"})
     caller = sender_of(request)
-    try:
-        events = wire.split(body_of(request, caller).plain)
-    except wire.Refused as refused:
-        raise ApiError(refused.code) from None
+    events = events_of(body_from(request, caller))
     throttle.take(caller, len(events))  # it is as much work as to digest them
     return JsonResponse(report(caller, events))
 
