@@ -301,7 +301,9 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "TITLE": "The Eye",
     "DESCRIPTION": "Self-hosted behaviour analytics: send events, and read what became of them. "
-    "Every route also answers without /api, and with a slash at the end.",
+    "Every route also answers without /api, and with a slash at the end. To try it out on this page, "
+    "read with a secret key (bearerKey) and send with a publishable one (headerKey): a secret key "
+    "that comes with an Origin, as all that a browser writes does, is refused.",
     "VERSION": "1",
     "PREPROCESSING_HOOKS": ["tracking.api.openapi.canonical_only"],
     "POSTPROCESSING_HOOKS": ["tracking.api.openapi.complete"],
