@@ -5,15 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from unfold.widgets import UnfoldAdminRadioSelectWidget
+from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldBooleanSwitchWidget
 
 from tracking.keys import NotAnOrigin, clean_origin
-from tracking.models import ApiKey
+from tracking.models import ApiKey, Application
 
 if TYPE_CHECKING:
     ApiKeyModelForm = forms.ModelForm[ApiKey]
+    ApplicationModelForm = forms.ModelForm[Application]
 else:
-    ApiKeyModelForm = forms.ModelForm
+    ApiKeyModelForm = ApplicationModelForm = forms.ModelForm
 
 
 class ApiKeyForm(ApiKeyModelForm):
@@ -29,6 +30,39 @@ class ApiKeyForm(ApiKeyModelForm):
         kind = fields.get("kind", self.instance.kind)
         if kind == ApiKey.Kind.SECRET and fields.get("origins"):
             self.add_error("origins", "A secret key has no origins: browsers may not use it.")
+        return fields
+
+
+class ApplicationForm(ApplicationModelForm):
+    """Asks once more before events that are stored are kept for fewer days."""
+
+    delete_older = forms.BooleanField(
+        label="Delete what is older",
+        required=False,
+        widget=UnfoldBooleanSwitchWidget,
+        help_text="Needed where events are to be kept for fewer days than before.",
+    )
+
+    class Meta:
+        model = Application
+        fields = (
+            "name",
+            "strict",
+            "retention_days",
+            "secret_events_per_minute",
+            "publishable_events_per_minute",
+        )
+
+    def clean(self) -> dict[str, Any]:
+        fields = super().clean() or {}
+        days, before = fields.get("retention_days"), self.initial.get("retention_days")
+        is_shorter = days is not None and (before is None or days < before)
+        if self.instance.pk and is_shorter and not fields.get("delete_older"):
+            text = (
+                f"Stored events older than {days:,} days will be deleted for good, and with them "
+                "what was computed from them. Switch this on if that is what you want."
+            )
+            self.add_error("delete_older", text)
         return fields
 
 

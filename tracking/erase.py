@@ -1,6 +1,7 @@
 """Removing for good: one event, or all that a session left. A late retry brings neither back."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -10,22 +11,66 @@ from django.utils.timezone import now
 from tracking import audit, locks, tombstones
 from tracking.audit import Actor
 from tracking.event_types import Types
-from tracking.models import AuditEntry, Event, EventError, RejectedEvent, Session
+from tracking.models import (
+    AuditEntry,
+    Event,
+    EventError,
+    RejectedEvent,
+    Session,
+    SessionApplication,
+)
 from tracking.signals import sessions_changed
 from tracking.validation import ValidEvent, validate
 
 NO_TYPES = Types({}, frozenset())
 
+
+class Removed(NamedTuple):
+    """What was removed of a session, and whose it was, or None for several applications' events.
+
+    An error counts where it was open.
+    """
+
+    session_id: UUID | None
+    application_id: int | None
+    events: int
+    errors: int
+
+
 # The counters follow the rows that went; the span is read anew, from both ends of the timeline.
 SHRINK = """
 UPDATE tracking_session AS session
-   SET event_count = event_count - %(events)s, error_count = error_count - %(errors)s,
+   SET event_count = event_count - removed.events, error_count = error_count - removed.errors,
        first_at = (SELECT "timestamp" FROM tracking_event
                     WHERE session_id = session.id ORDER BY id LIMIT 1),
        last_at = (SELECT "timestamp" FROM tracking_event
                    WHERE session_id = session.id ORDER BY id DESC LIMIT 1),
        revision = revision + 1, rewritten = revision + 1
- WHERE id = %(session)s
+  FROM (
+    SELECT session_id, sum(events) AS events, sum(errors) AS errors
+      FROM unnest(%s::uuid[], %s::bigint[], %s::bigint[]) AS part(session_id, events, errors)
+     GROUP BY session_id
+  ) AS removed
+ WHERE session.id = removed.session_id
+"""
+# What is left is looked up for each part, in the index of its session: a join might read it all.
+# A part without an application is of all that the session has.
+UNLINK = """
+DELETE FROM tracking_session_application AS link
+ USING unnest(%s::uuid[], %s::bigint[]) AS part(session_id, application_id)
+ WHERE link.session_id = part.session_id
+   AND link.application_id = coalesce(part.application_id, link.application_id)
+   AND (SELECT id FROM tracking_event AS event
+         WHERE (event.session_id, event.application_id) = (link.session_id, link.application_id)
+         LIMIT 1) IS NULL
+   AND (SELECT id FROM tracking_eventerror AS error
+         WHERE (error.session_id, error.application_id) = (link.session_id, link.application_id)
+         LIMIT 1) IS NULL
+"""
+# What sessions count beyond what there is.
+SURPLUS = """
+SELECT id, event_count - (SELECT count(*) FROM tracking_event WHERE session_id = session.id)
+  FROM tracking_session AS session WHERE id = ANY(%s)
 """
 
 
@@ -36,10 +81,10 @@ def delete_event(event: Event, actor: Actor) -> None:
         deleted, _ = Event.objects.filter(pk=event.pk).delete()
         if not deleted:  # somebody else was quicker
             return
-        _, open_errors = _erase_rejected(_as_rejected(event))
+        rejected = erase_rejected(_as_rejected(event))
         # By a statement of its own, so that the next one sees what a digest stored meanwhile.
         Session.objects.select_for_update(no_key=True).filter(pk=event.session_id).first()
-        _shrink(event.session_id, 1, open_errors)
+        _shrink([Removed(event.session_id, event.application_id, 1, 0), *rejected])
         audit.record(actor, AuditEntry.Action.DELETED, event.pk)
     sessions_changed.send(sender=None, session_ids=[event.session_id])
 
@@ -74,16 +119,16 @@ def _erase_rows(id: UUID, application_id: int | None) -> dict[str, int]:
     """The session last, as all do who lock it: it may be waited for with its rows in hand."""
     theirs = Q() if application_id is None else Q(application_id=application_id)
     mine = Q(session_id=id) & theirs
-    rejected, open_errors = _erase_rejected(_rejected(mine).values_list("pk", flat=True))
+    rejected = erase_rejected(_rejected(mine).values_list("pk", flat=True))
     events, _ = Event.objects.filter(mine).delete()
     session = Session.objects.select_for_update().filter(pk=id).first()
     if session is not None:
         session.sessionapplication_set.filter(theirs).delete()
         if session.sessionapplication_set.exists():
-            _shrink(id, events, open_errors)
+            _shrink([Removed(id, application_id, events, 0), *rejected])
         else:
             session.delete()
-    return {"events": events, "rejected": rejected}
+    return {"events": events, "rejected": len(rejected)}
 
 
 def _rejected(mine: Q) -> QuerySet[RejectedEvent]:
@@ -91,16 +136,55 @@ def _rejected(mine: Q) -> QuerySet[RejectedEvent]:
     return RejectedEvent.objects.filter(pk__in=EventError.objects.filter(mine).values("event"))
 
 
-def _erase_rejected(ids: Iterable[UUID]) -> tuple[int, int]:
-    """Removes rejected events with their errors; how many there were, and how many were open."""
+def erase_rejected(ids: Iterable[UUID]) -> list[Removed]:
+    """Removes rejected events with their errors; one row for each of them."""
     rows = RejectedEvent.objects.filter(pk__in=list(ids))
-    resolved = rows.order_by("pk").select_for_update().values_list("resolved_at", flat=True)
-    moments = list(resolved)
+    columns = rows.order_by("pk").select_for_update().values_list
+    found = columns("session_id", "application_id", "resolved_at")
+    rejected = [Removed(session, owner, 0, int(at is None)) for session, owner, at in found]
     EventError.objects.filter(event__in=rows.values("pk")).delete()
     rows.delete()
-    return len(moments), moments.count(None)
+    return rejected
 
 
-def _shrink(session_id: UUID, events: int, errors: int) -> None:
+def settle(removed: Sequence[Removed]) -> tuple[list[UUID], int]:
+    """Makes the sessions true again, in the transaction that removed these rows.
+
+    An application of which nothing is left in a session leaves it, and a session that all have left
+    goes, with its report. The reports of the others are built anew. Gives the others, and how many
+    went.
+    """
+    parts = {(row.session_id, row.application_id) for row in removed if row.session_id}
+    sessions = {session for session, _ in parts}
+    _lock(sessions)
     with connection.cursor() as cursor:
-        cursor.execute(SHRINK, {"session": session_id, "events": events, "errors": errors})
+        cursor.execute(UNLINK, [[part[0] for part in parts], [part[1] for part in parts]])
+    links = SessionApplication.objects.filter(session__in=sessions)
+    left = {*links.values_list("session_id", flat=True)}
+    _, gone = Session.objects.filter(pk__in=sessions - left).delete()
+    _shrink([row for row in removed if row.session_id in left])
+    return [*left], gone.get("tracking.Session", 0)
+
+
+def gone_with_partitions(sessions: Collection[UUID]) -> list[Removed]:
+    """What these sessions still count of events that went with their partitions.
+
+    Counted from what is there, while nobody else changes them: so it is right whatever happened to
+    them meanwhile, and nothing where they are settled.
+    """
+    _lock(sessions)
+    with connection.cursor() as cursor:
+        cursor.execute(SURPLUS, [list(sessions)])
+        return [Removed(session, None, surplus, 0) for session, surplus in cursor if surplus]
+
+
+def _lock(sessions: Collection[UUID]) -> None:
+    """By a statement of its own, so that the next ones see what a digest stored meanwhile."""
+    list(Session.objects.select_for_update().filter(pk__in=sessions).order_by("pk").values("pk"))
+
+
+def _shrink(removed: Sequence[Removed]) -> None:
+    """The sessions are locked already."""
+    columns = [[row[place] for row in removed] for place in (0, 2, 3)]
+    with connection.cursor() as cursor:
+        cursor.execute(SHRINK, columns)

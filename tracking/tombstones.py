@@ -4,10 +4,10 @@ A tombstone is placed, and committed, before anything is deleted, and while nobo
 stores after that sees it, and whoever stored before has stored what is then deleted.
 """
 
-from collections.abc import Collection
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import Q
 
 from tracking import locks
 from tracking.models import DeletedEvent, ErasedSession
@@ -15,31 +15,11 @@ from tracking.models import DeletedEvent, ErasedSession
 # Placing waits for the digests that run, and others wait for it meanwhile.
 PATIENCE = "SET LOCAL lock_timeout = '2s'"
 
-BURIED_EVENTS = "SELECT id FROM tracking_deletedevent WHERE id = ANY(%s)"
-ERASED_SESSIONS = """
-SELECT session_id, application_id FROM tracking_erasedsession WHERE session_id = ANY(%s)
-"""
 
-
-class Buried:
-    """Which of these events and sessions are gone, as of now."""
-
-    def __init__(self, events: Collection[UUID], sessions: Collection[UUID]) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(BURIED_EVENTS, [list(events)])
-            self.events = {id for (id,) in cursor.fetchall()}
-            cursor.execute(ERASED_SESSIONS, [list(sessions)])
-            self.sessions: set[tuple[UUID, int | None]] = set(cursor.fetchall())
-
-    def __bool__(self) -> bool:
-        return bool(self.events or self.sessions)
-
-    def has(self, event: UUID | None, session: UUID | None, application_id: int) -> bool:
-        if event in self.events:
-            return True
-        return session is not None and bool(
-            self.sessions & {(session, application_id), (session, None)}
-        )
+def is_erased(session_id: UUID, application_id: int) -> bool:
+    """Whether this session takes no more events of this application."""
+    theirs = Q(application_id=application_id) | Q(application_id=None)
+    return ErasedSession.objects.filter(theirs, session_id=session_id).exists()
 
 
 def place_for_event(id: UUID) -> None:

@@ -1,10 +1,12 @@
 """Who sends: applications and their keys."""
 
 from django.contrib.postgres.fields import ArrayField
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.timezone import now
+
+LONGEST_RETENTION_DAYS = 10_000
 
 
 class Application(models.Model):
@@ -29,10 +31,25 @@ class Application(models.Model):
         validators=[MinValueValidator(1)],
         help_text="For each key. More are refused with 429 until the minute is over.",
     )
+    retention_days = models.PositiveIntegerField(
+        "keep events for (days)",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(LONGEST_RETENTION_DAYS)],
+        help_text="Empty: for ever. Events with an older timestamp are rejected, and stored ones are "
+        "deleted for good, once a day, with the sessions and reports that have nothing else, and "
+        "so are rejected events that came that long ago.",
+    )
     created_at = models.DateTimeField(default=now, editable=False)
 
     class Meta:
         ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(retention_days__range=(1, LONGEST_RETENTION_DAYS)),
+                name="application_retention",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
