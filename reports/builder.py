@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import Error, IntegrityError, OperationalError, connection, transaction
 from django.db.models import F, Q
 from django.utils.timezone import now
 
@@ -32,7 +32,7 @@ from reports.models import PointerSecond, SessionReport
 from reports.moments import moment
 from reports.parameters import PARAMETERS
 from tracking import locks
-from tracking.faults import sqlstate
+from tracking.faults import Fault, classify, sqlstate
 from tracking.models import Session
 
 logger = logging.getLogger(__name__)
@@ -69,12 +69,21 @@ def build_stale() -> dict[str, int]:
                 totals["built"] += 1
             except (Busy, Session.DoesNotExist):  # or it was erased meanwhile
                 passed_over.add(session_id)
-            except Exception:
+            except Exception as error:
                 # One session that cannot be built must not keep the others from it.
+                if _befalls_all(error):
+                    raise
                 logger.exception("The report of session %s cannot be built", session_id)
                 passed_over.add(session_id)
                 totals["failed"] += 1
     return totals
+
+
+def _befalls_all(error: Exception) -> bool:
+    """Whether it is the database that fails, and would with every other session too."""
+    if not isinstance(error, Error) or sqlstate(error) == SERIALIZATION_FAILURE:
+        return False
+    return classify(error) in {Fault.TRANSIENT, Fault.DEPLOYMENT}
 
 
 def stale_sessions(passed_over: Iterable[UUID]) -> list[UUID]:

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F
-from django.utils.timezone import now
 
 from tracking import audit, event_types
 from tracking.audit import Actor
@@ -81,9 +80,10 @@ def _number(digits: str) -> float:
 
 
 def _check(event: Event, after: dict[str, Any]) -> None:
-    """By the rules for every event: those for what is kept held when it came."""
+    """By the rules for every event, as of when it came: by its own time it may be kept no longer."""
     whole = after | {"session_id": str(event.session_id), "timestamp": event.timestamp.isoformat()}
-    checked = validate(_json(whole).encode(), event.application_id, now(), event_types.current())
+    types = event_types.current()
+    checked = validate(_json(whole).encode(), event.application_id, event.received_at, types)
     if isinstance(checked, Rejected):
         raise Wrong(checked.problems)
 

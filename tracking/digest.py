@@ -1,21 +1,25 @@
 """From the inbox to the tables: claim, validate, merge; and what to do when that fails."""
 
 import logging
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic, sleep
 
 from django.db import Error, connection, transaction
 
-from tracking import event_types, inbox, locks, store, wire
+from tracking import claims, event_types, inbox, locks, store, wire
+from tracking.checking import Checked, Checker, plain
+from tracking.claims import Claimed
 from tracking.event_types import Types
 from tracking.faults import Fault, classify, sqlstate
-from tracking.inbox import Claimed
+from tracking.prepared import Prepared, prepare
 from tracking.problems import Problem
 from tracking.signals import sessions_changed
-from tracking.store import Checked
-from tracking.validation import Rejected, ValidEvent, refused, validate
+from tracking.validation import refused
 
 logger = logging.getLogger(__name__)
 
@@ -23,91 +27,131 @@ logger = logging.getLogger(__name__)
 LINGER_SECONDS = 0.05
 # One task does not hold its worker for longer than this; the next nudge or the sweeper goes on.
 LONGEST_RUN_SECONDS = 30.0
-UNPACKED_LIMIT = 64 * 1024 * 1024
+TURN_SECONDS = 0.0005
 
 # A crash loses the commit and the batches' removal together, so it need not wait for the disk.
 # A worker that hangs or dies must not hold its locks for long.
-LIMITS = """
+BEFORE = f"""
 SET LOCAL synchronous_commit = off;
 SET LOCAL statement_timeout = '60s';
 SET LOCAL idle_in_transaction_session_timeout = '60s';
-SET LOCAL client_connection_check_interval = '500ms'
+SET LOCAL client_connection_check_interval = '500ms';
+{locks.BEFORE_STORING}
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Batches that were claimed, and what another thread makes of them."""
+
+    claimed: list[Claimed]
+    prepared: Future[Prepared]
+
+    @property
+    def events(self) -> int:
+        return sum(batch.n_events for batch in self.claimed)
+
+
 def digest_until_empty() -> dict[str, int]:
-    """Digests all that waits, or what fits in a run; how many batches and events that was."""
+    """Digests all that waits, or what fits in a run; how many batches and events that was.
+
+    In a backlog, one round is made ready while the one before is stored.
+    """
     totals = {"batches": 0, "events": 0}
     ends = monotonic() + LONGEST_RUN_SECONDS
-    while monotonic() < ends:
-        done = digest_once() or _linger()
-        if not done:
-            break
-        totals["batches"] += len(done)
-        totals["events"] += sum(batch.n_events for batch in done)
+    with _quick_turns(), ThreadPoolExecutor(1) as pool:
+        round = _begin(pool) or _linger(pool)
+        while round:
+            ahead = _begin(pool) if claims.backlog() and monotonic() < ends else None
+            _finish(round, ahead)
+            totals["batches"] += len(round.claimed)
+            totals["events"] += round.events
+            round = ahead
+            if round is None and monotonic() < ends:
+                round = _begin(pool) or _linger(pool)
     return totals
-
-
-def _linger() -> list[Claimed]:
-    sleep(LINGER_SECONDS)
-    return digest_once()
 
 
 def digest_once(min_age: timedelta = timedelta(0)) -> list[Claimed]:
     """Claims once and digests what it got, at least `min_age` old; the batches claimed."""
+    with ThreadPoolExecutor(1) as pool:
+        round = _begin(pool, min_age)
+        if round is None:
+            return []
+        _finish(round)
+        return round.claimed
+
+
+@contextmanager
+def _quick_turns() -> Iterator[None]:
+    """Who stores has its turn as soon as PostgreSQL has answered, not 5 ms later."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(TURN_SECONDS)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
+def _begin(pool: Executor, min_age: timedelta = timedelta(0)) -> Round | None:
+    if not connection.in_atomic_block:  # it may have died since the last round
+        connection.close_if_unusable_or_obsolete()
     types = event_types.current()  # before anything is charged for a database that is away
-    claimed = inbox.claim(min_age)
-    worn_out = [batch for batch in claimed if batch.attempts > inbox.MAX_ATTEMPTS]
-    for batch in worn_out:
-        inbox.set_aside(batch, f"It was not digested in {inbox.MAX_ATTEMPTS} attempts.")
-    _digest([*_checked((batch for batch in claimed if batch not in worn_out), types)])
-    return claimed
+    claimed = claims.claim(min_age)
+    if not claimed:
+        return None
+    fresh = [batch for batch in claimed if batch.attempts <= claims.MAX_ATTEMPTS]
+    return Round(claimed, pool.submit(_prepared, fresh, types))
 
 
-def _checked(batches: Iterable[Claimed], types: Types) -> Iterator[Checked]:
-    """Validates outside any transaction, so that no lock is held while Python works."""
+def _linger(pool: Executor) -> Round | None:
+    sleep(LINGER_SECONDS)
+    return _begin(pool)
+
+
+def _finish(round: Round, ahead: Round | None = None) -> None:
+    """Where this fails, what was claimed ahead is given back as well."""
+    try:
+        for batch in round.claimed:
+            if batch.attempts > claims.MAX_ATTEMPTS:
+                inbox.set_aside(batch, f"It was not digested in {claims.MAX_ATTEMPTS} attempts.")
+        _digest(round.prepared.result())
+    except Exception:
+        if ahead:
+            _give_back(ahead.claimed)
+        raise
+
+
+def _prepared(batches: list[Claimed], types: Types) -> Prepared:
+    """Made ready outside any transaction, so that no lock is held while Python works."""
+    checker = Checker(types)
+    checked = []
     for batch in batches:
         try:
-            yield _check(batch, types)
+            checked.append(checker.check(batch))
         except Exception:
             # It stays in the inbox, charged; the others go on, and in the end it is set aside.
             logger.exception("Batch %s cannot be read", batch.receipt)
+    return prepare(checked)
 
 
-def _check(batch: Claimed, types: Types) -> Checked:
-    valid: dict[int, ValidEvent] = {}
-    rejected: dict[int, Rejected] = {}
-    for position, raw in enumerate(_texts(batch)):
-        event = validate(raw, batch.application_id, batch.received_at, types)
-        if isinstance(event, ValidEvent):
-            valid[position] = event
-        else:
-            rejected[position] = event
-    return Checked(batch, valid, rejected)
-
-
-def _texts(batch: Claimed) -> list[bytes]:
-    body = bytes(batch.body)
-    return wire.split(wire.gunzip(body, UNPACKED_LIMIT) if batch.encoding == "gzip" else body)
-
-
-def _digest(batches: list[Checked]) -> None:
-    if not batches:
+def _digest(prepared: Prepared) -> None:
+    if not prepared.batches:
         return
     try:
-        _store(batches)
-    except (Error, UnicodeError) as error:
-        _recover(batches, error)
+        _store(prepared)
+    except (Error, ValueError) as error:  # the driver refuses some texts itself
+        _recover(prepared.batches, error)
 
 
-def _store(batches: list[Checked]) -> None:
+def _store(prepared: Prepared) -> None:
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(LIMITS)
-        mine = inbox.fence([checked.batch for checked in batches])
-        locks.before_storing()
-        changed = store.merge([checked for checked in batches if checked.batch.id in mine])
-        inbox.remove(list(mine))
+            cursor.execute(BEFORE)
+        mine = claims.take([checked.batch for checked in prepared.batches])
+        if len(mine) < len(prepared.batches):
+            prepared = prepare([each for each in prepared.batches if each.batch.id in mine])
+        changed = store.merge(prepared)
     if changed:
         sessions_changed.send(sender=None, session_ids=changed)
 
@@ -123,24 +167,29 @@ def _recover(batches: list[Checked], error: Exception) -> None:
         fault.value,
     )
     if fault in {Fault.TRANSIENT, Fault.DEPLOYMENT}:
-        with suppress(Error):  # where even this fails, they come free by themselves
-            inbox.give_back(claimed)
+        _give_back(claimed)
     if fault is Fault.DEPLOYMENT:
         raise error
     if fault is Fault.TRANSIENT:
         return
     if len(batches) > 1:
-        for checked in batches:
-            _digest([checked])
+        half = len(batches) // 2
+        _digest(prepare(batches[:half]))
+        _digest(prepare(batches[half:]))
     elif fault is Fault.DATA:
-        _store([_without_poison(batches[0])])
-    elif claimed[0].attempts >= inbox.UNKNOWN_ATTEMPTS:
+        _store(prepare([_without_poison(batches[0])]))
+    elif claimed[0].attempts >= claims.UNKNOWN_ATTEMPTS:
         inbox.set_aside(claimed[0], f"PostgreSQL refused it with SQLSTATE {sqlstate(error)}.")
+
+
+def _give_back(claimed: list[Claimed]) -> None:
+    with suppress(Error):  # where even this fails, they come free by themselves
+        claims.give_back(claimed)
 
 
 def _without_poison(checked: Checked) -> Checked:
     """The batch with the events that the database refuses moved to the rejected ones."""
-    texts = _texts(checked.batch)
+    texts = wire.texts(plain(checked.batch))
     problem = Problem("", "not_storable", "The database cannot store this event.")
     rejected = {
         place: refused(checked.valid[place], texts[place], problem)
@@ -164,9 +213,9 @@ def _fits(checked: Checked, positions: list[int]) -> bool:
     part = {position: checked.valid[position] for position in positions}
     try:
         with transaction.atomic():
-            store.insert([Checked(checked.batch, part, {})])
+            store.insert(prepare([Checked(checked.batch, part, {})]))
             transaction.set_rollback(True)
-    except (Error, UnicodeError) as error:
+    except (Error, ValueError) as error:
         if classify(error) is not Fault.DATA:
             raise
         return False

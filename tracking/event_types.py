@@ -2,14 +2,15 @@
 
 import json
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from time import monotonic
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
+from django.db.models import Q
 from jsonschema_rs import ReferencingError, ValidationError
 
 from tracking.built_in_types import SCHEMAS
@@ -26,6 +27,7 @@ UNKNOWN_TYPE = (
     "and the name, or have staff add the event type in the admin."
 )
 
+type Check = Callable[[dict[str, Any]], bool]
 # An application (None: all of them), a category and a name.
 Key = tuple[int | None, str, str]
 
@@ -56,10 +58,12 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Types:
-    """All event types, at one moment."""
+    """All event types, at one moment, and the applications that ask for more of their events."""
 
     versions: Mapping[Key, Version]
     strict: frozenset[int]
+    # For how many days those keep their events that do not keep them for ever.
+    retention: Mapping[int, int] = field(default_factory=dict)
 
     def problems(
         self, application_id: int, category: str, name: str, data: dict[str, Any]
@@ -71,6 +75,14 @@ class Types:
         if application_id in self.strict:
             return [Problem("name", "unknown_type", UNKNOWN_TYPE, f"{category} / {name}")]
         return []
+
+    def check(self, application_id: int, category: str, name: str) -> Check:
+        """What tells whether nothing is wrong with such an event's data: `problems` has none."""
+        version = self.version(application_id, category, name)
+        if version is None:
+            known = application_id not in self.strict
+            return lambda data: known
+        return version.schema.validator.is_valid if version.schema else lambda data: True
 
     def version(self, application_id: int, category: str, name: str) -> Version | None:
         """An application's own type goes before the one for all."""
@@ -109,8 +121,13 @@ def _load() -> Types:
     ids = list(newest.values_list("pk", flat=True))
     known = {id: _versions[id] for id in ids if id in _versions}
     _versions = known | _read(set(ids) - known.keys())
-    strict = Application.objects.filter(strict=True).values_list("pk", flat=True)
-    return Types({version.key: version for version in _versions.values()}, frozenset(strict))
+    asking = Application.objects.filter(Q(strict=True) | Q(retention_days__isnull=False))
+    rows = asking.values_list("pk", "strict", "retention_days")
+    return Types(
+        {version.key: version for version in _versions.values()},
+        frozenset(id for id, strict, _ in rows if strict),
+        {id: days for id, _, days in rows if days is not None},
+    )
 
 
 def _read(ids: set[int]) -> dict[int, Version]:

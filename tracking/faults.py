@@ -16,6 +16,7 @@ class Fault(Enum):
 
 
 TRANSIENT_STATES = ("40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03", "25006", "25P03")
+ALREADY_THERE = "23505"
 TRANSIENT_CLASSES = ("08", "53")
 DATA_CLASSES = ("22", "23", "54")
 DEPLOYMENT_CLASSES = ("42", "0A")
@@ -39,6 +40,8 @@ def classify(error: Exception) -> Fault:
         return Fault.DATA if is_data else Fault.TRANSIENT
     if state == "23514" and not _constraint(error):
         return Fault.DEPLOYMENT  # no partition: the event is right, and a table is missing
+    if state == ALREADY_THERE:
+        return Fault.TRANSIENT  # stored by somebody else since we looked
     if state in TRANSIENT_STATES or state.startswith(TRANSIENT_CLASSES):
         return Fault.TRANSIENT
     if state.startswith(DATA_CLASSES):

@@ -1,5 +1,6 @@
 """Advisory locks: each is held to the end of the running transaction."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 from django.db import connection
@@ -7,16 +8,21 @@ from django.db import connection
 PARTITIONS = 0x45594501
 TOMBSTONES = 0x45594502
 REPROCESSING = 0x45594503
+RETENTION = 0x45594504
 
 
 def partitions() -> None:
-    """Only one process at a time makes partitions."""
+    """Only one process at a time makes partitions, or drops them."""
     _lock("pg_advisory_xact_lock(%s)", PARTITIONS)
 
 
+# Many may store at once. While any does, no tombstone is placed: see tombstones.py.
+BEFORE_STORING = f"SELECT pg_advisory_xact_lock_shared({TOMBSTONES});"
+
+
 def before_storing() -> None:
-    """Many may store at once. While any does, no tombstone is placed: see tombstones.py."""
-    _lock("pg_advisory_xact_lock_shared(%s)", TOMBSTONES)
+    with connection.cursor() as cursor:
+        cursor.execute(BEFORE_STORING)
 
 
 def before_burying() -> None:
@@ -29,6 +35,11 @@ def reprocessing() -> None:
     _lock("pg_advisory_xact_lock(%s)", REPROCESSING)
 
 
+def try_retention() -> bool:
+    """Whether nobody else deletes what is kept no longer."""
+    return _lock("pg_try_advisory_xact_lock(%s)", RETENTION) is True
+
+
 def session(session_id: UUID) -> None:
     """Waits until nobody else builds this session's report or erases it."""
     _lock("pg_advisory_xact_lock(hashtextextended(%s, 0))", str(session_id))
@@ -39,7 +50,13 @@ def try_session(session_id: UUID) -> bool:
     return _lock("pg_try_advisory_xact_lock(hashtextextended(%s, 0))", str(session_id)) is True
 
 
-def _lock(call: str, key: int | str) -> object:
+def sessions(session_ids: Collection[UUID]) -> None:
+    """The same as `session` for each of these; PostgreSQL has room for some thousand."""
+    each = "pg_advisory_xact_lock(hashtextextended(id::text, 0))"
+    _lock(f"count({each}) FROM unnest(%s::uuid[]) AS session(id)", list(session_ids))
+
+
+def _lock(call: str, key: int | str | list[UUID]) -> object:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {call}", [key])
         return cursor.fetchone()[0]

@@ -10,6 +10,7 @@ MAX_COORDINATE = 1_000_000
 MAX_SAMPLES = 5_000
 # Of what is larger, arithmetic is no longer sure.
 MAX_NUMBER = 2**53
+NUMBERS = {int, float}  # bool is a type of its own
 
 
 def problems(
@@ -44,7 +45,7 @@ def _is_coordinate(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and abs(value) <= MAX_NUMBER  # type: ignore[arg-type]
+    return type(value) in NUMBERS and abs(value) <= MAX_NUMBER  # type: ignore[arg-type]
 
 
 def _not_a_coordinate(field: str, value: object) -> Problem:
@@ -61,10 +62,7 @@ def _path(data: dict[str, Any], timestamp: datetime | None, latest: datetime) ->
         yield from wrong
         return
     for axis in ("x", "y"):
-        for index, value in enumerate(data[axis]):
-            if not _is_coordinate(value):
-                yield _not_a_coordinate(f"data.{axis}[{index}]", value)
-                break
+        yield from _coordinates(data[axis], axis)
     yield from _times(data["t"], timestamp, latest)
     yield from _page(data)
 
@@ -89,17 +87,38 @@ def _equally_long(data: dict[str, Any]) -> Iterator[Problem]:
             yield Problem(f"data.{axis}", "lengths_differ", message)
 
 
-def _times(times: list[Any], timestamp: datetime | None, latest: datetime) -> Iterator[Problem]:
-    before = 0.0
-    for index, value in enumerate(times):
-        if not _is_number(value) or value < before:
-            message = "t holds milliseconds from 0 on that never go back."
-            yield Problem(f"data.t[{index}]", "not_in_order", message, value)
+def _coordinates(values: list[Any], axis: str) -> Iterator[Problem]:
+    if _are_numbers(values) and min(values) >= -MAX_COORDINATE and max(values) <= MAX_COORDINATE:
+        return
+    for index, value in enumerate(values):
+        if not _is_coordinate(value):
+            yield _not_a_coordinate(f"data.{axis}[{index}]", value)
             return
-        before = value
-    if timestamp and before / 1000 > (latest - timestamp) / timedelta(seconds=1):
+
+
+def _are_numbers(values: list[Any]) -> bool:
+    return set(map(type, values)) <= NUMBERS
+
+
+def _times(times: list[Any], timestamp: datetime | None, latest: datetime) -> Iterator[Problem]:
+    if not _are_times(times):
+        yield _first_disorder(times)
+    elif timestamp and times[-1] / 1000 > (latest - timestamp) / timedelta(seconds=1):
         message = "This sample would lie in the future."
-        yield Problem(f"data.t[{len(times) - 1}]", "in_future", message, before)
+        yield Problem(f"data.t[{len(times) - 1}]", "in_future", message, times[-1])
+
+
+def _are_times(values: list[Any]) -> bool:
+    in_order = _are_numbers(values) and values == sorted(values)
+    return in_order and values[0] >= 0 and values[-1] <= MAX_NUMBER
+
+
+def _first_disorder(times: list[Any]) -> Problem:
+    pairs = enumerate(zip([0.0, *times], times, strict=False))
+    wrong = (place for place, (before, t) in pairs if not _is_number(t) or t < before)
+    place = next(wrong)
+    message = "t holds milliseconds from 0 on that never go back."
+    return Problem(f"data.t[{place}]", "not_in_order", message, times[place])
 
 
 def _page(data: dict[str, Any]) -> Iterator[Problem]:

@@ -10,23 +10,25 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import Error, OperationalError, connection, transaction
+from django.db import Error, IntegrityError, OperationalError, connection, transaction
 from django.db.models import QuerySet
 from django.utils.timezone import now
 
 from tracking import audit, event_types, locks, store
 from tracking.audit import Actor
+from tracking.checking import Checked
+from tracking.claims import Claimed
 from tracking.event_types import Types
-from tracking.faults import Fault, classify, sqlstate
-from tracking.inbox import Claimed
+from tracking.faults import ALREADY_THERE, Fault, classify, sqlstate
 from tracking.models import AuditEntry, EventError, RejectedEvent
+from tracking.prepared import prepare
 from tracking.signals import sessions_changed
-from tracking.store import Checked
 from tracking.validation import ValidEvent, validate
 
 SLICE = 500
 ATTEMPTS = 5
-DEADLOCK = "40P01"
+# A deadlock; and an event that somebody else stored since it was looked for.
+AGAINST_OTHERS = {"40P01", ALREADY_THERE}
 # What may name the errors whose events are tried again; nothing means all of them.
 FILTERS = ("application", "code", "field", "category", "name", "receipt", "session", "errors")
 
@@ -101,15 +103,15 @@ def _reprocess(ids: list[UUID], totals: Totals) -> None:
 
 
 def _reprocess_against_others(ids: list[UUID], totals: Totals) -> list[UUID]:
-    """Tries again where PostgreSQL ended this one of two that waited for each other.
+    """Tries again where PostgreSQL ended this one of two that met.
 
     A digest locks sessions in the order of their ids; here those that got no event come last.
     """
     for _ in range(ATTEMPTS - 1):
         try:
             return _reprocess_together(ids, totals)
-        except OperationalError as error:
-            if sqlstate(error) != DEADLOCK:
+        except (OperationalError, IntegrityError) as error:
+            if sqlstate(error) not in AGAINST_OTHERS:
                 raise
     return _reprocess_together(ids, totals)
 
@@ -120,8 +122,7 @@ def _reprocess_together(ids: list[UUID], totals: Totals) -> list[UUID]:
         locks.reprocessing()
         locks.before_storing()
         mine = _lock(mended)
-        checked = store.without_buried([_alone(place, row) for place, row in enumerate(mine)])
-        stored, _ = store.insert(list(checked))
+        stored = store.insert(prepare([_alone(place, row) for place, row in enumerate(mine)]))
         new = [row.id for place, row in enumerate(mine) if place in stored]
         sessions = _resolve([row.id for row in mine], new)
     totals.examined += len(ids)

@@ -1,20 +1,27 @@
 import json
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
 from celery import Task, shared_task
+from django.utils.timezone import now
 
+from tracking import claims
 from tracking import digest as pipeline
 from tracking import reprocess as reprocessing
+from tracking import retention as keeping
 from tracking.audit import Actor
-from tracking.nudge import Bell
+from tracking.nudge import Bell, BrokerAway, publish
 from tracking.reprocess import Totals
 
 
 @shared_task(name="tracking.digest", ignore_result=True, acks_late=False)
 def digest() -> dict[str, int]:
     bell.answered()
-    return pipeline.digest_until_empty()
+    totals = pipeline.digest_until_empty()
+    if claims.backlog():  # there was more than fits in one run
+        bell.ring()
+    return totals
 
 
 bell = Bell(digest)
@@ -29,6 +36,18 @@ def reprocess(self: "Task[Any, Any]", asked: str) -> dict[str, int]:
         self.update_state(state="STARTED", meta=asdict(totals))
 
     totals = reprocessing.reprocess(request["filters"], Actor(**request["actor"]), show)
+    return asdict(totals)
+
+
+@shared_task(name="tracking.retention", bind=True)
+def retention(self: "Task[Any, Any]") -> dict[str, Any]:
+    def show(totals: keeping.Totals) -> None:
+        self.update_state(state="STARTED", meta=asdict(totals))
+
+    totals = keeping.retain(now(), show)
+    if totals.ended == keeping.OUT_OF_TIME:
+        with suppress(BrokerAway):  # tomorrow, then
+            publish(self)
     return asdict(totals)
 
 

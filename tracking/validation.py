@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 
 from tracking import pointer_events, values, wire
 from tracking.event_types import Types
-from tracking.ids import event_id, parse_uuid
+from tracking.ids import event_id, micros_of, parse_uuid
 from tracking.problems import Problem
 
 MAX_NAME = 200
@@ -18,19 +18,39 @@ MAX_CLIENT_ID = 100
 MAX_PROBLEMS = 20
 MAX_FUTURE = timedelta(seconds=60)
 OLDEST = datetime(2000, 1, 1, tzinfo=UTC)
+KEPT_NO_LONGER = (
+    "The timestamp is more than {days:,} days ago, and this application's events are kept no longer. "
+    "Send events sooner, or have staff change for how long they are kept, on the application's page."
+)
 
 _json = msgspec.json.Encoder().encode
 _canonical_json = msgspec.json.Encoder(order="sorted").encode
 
 
-@dataclass(frozen=True, slots=True)
-class ValidEvent:
-    id: UUID
-    session_id: UUID
+class ValidEvent(msgspec.Struct, frozen=True, gc=False):
+    """An event as it is stored: ids in 16 bytes, data in canonical JSON, µs since 1970 UTC."""
+
+    id_bytes: bytes
+    session_bytes: bytes
     category: str
     name: str
-    data: str
-    timestamp: datetime
+    data: bytes
+    micros: int
+
+    @property
+    def id(self) -> UUID:
+        return UUID(bytes=self.id_bytes)
+
+    @property
+    def session_id(self) -> UUID:
+        return UUID(bytes=self.session_bytes)
+
+
+class SessionId(NamedTuple):
+    """A session's id as the text that is part of its events' identity, and as 16 bytes."""
+
+    text: str
+    bytes: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +61,24 @@ class Rejected:
     # As they were sent, as far as they are text.
     category: str = ""
     name: str = ""
+
+
+def valid_event(
+    application_id: int,
+    session: SessionId,
+    category: str,
+    name: str,
+    data: dict[str, Any],
+    micros: int,
+    client_id: str | None,
+) -> ValidEvent:
+    """An event in whose fields nothing is wrong."""
+    text = _canonical_json(data)
+    if client_id is None:
+        identity = _json((application_id, session.text, category, name))[:-1] + b"," + text + b"]"
+    else:
+        identity = _json((application_id, client_id))
+    return ValidEvent(event_id(micros, identity), session.bytes, category, name, text, micros)
 
 
 def refused(event: ValidEvent, raw: bytes, problem: Problem) -> Rejected:
@@ -57,7 +95,7 @@ def validate(
         problem = Problem("", "not_an_object", "An event must be a JSON object.", sent)
         return Rejected(None, raw.decode(), (problem,))
     reading = _Reading(sent, values.problems(sent, raw))
-    event = reading.event(application_id, received_at + MAX_FUTURE, types)
+    event = reading.event(application_id, received_at, types)
     return event or reading.rejected(raw)
 
 
@@ -68,12 +106,13 @@ class _Reading:
     sent: dict[str, Any]
     problems: list[Problem] = field(default_factory=list)
 
-    def event(self, application_id: int, latest: datetime, types: Types) -> ValidEvent | None:
+    def event(self, application_id: int, received_at: datetime, types: Types) -> ValidEvent | None:
+        latest = received_at + MAX_FUTURE
         session_id = self.session_id(note=True)
         category = self.name("category")
         name = self.name("name")
         data = self.data()
-        timestamp = self.timestamp(latest)
+        timestamp = self.timestamp(received_at, types.retention.get(application_id))
         client_id = self.client_id()
         if category and name and data:
             of_pointer = pointer_events.problems(category, name, data, timestamp, latest)
@@ -81,15 +120,9 @@ class _Reading:
             self.problems += self.news(types.problems(application_id, category, name, data))
         if self.problems or session_id is None or timestamp is None:
             return None
-        identity = (session_id, category, name, data) if client_id is None else (client_id,)
-        return ValidEvent(
-            event_id(timestamp, _canonical_json((application_id, *identity))),
-            session_id,
-            category,
-            name,
-            _json(data).decode(),
-            timestamp,
-        )
+        session = SessionId(str(session_id), session_id.bytes)
+        micros = micros_of(timestamp)
+        return valid_event(application_id, session, category, name, data, micros, client_id)
 
     def rejected(self, raw: bytes) -> Rejected:
         problems = tuple(self.problems[:MAX_PROBLEMS])
@@ -147,7 +180,7 @@ class _Reading:
             return value
         return {}
 
-    def timestamp(self, latest: datetime) -> datetime | None:
+    def timestamp(self, received_at: datetime, days: int | None) -> datetime | None:
         value = self.sent.get("timestamp")
         if value is None:
             self.refuse("timestamp", "missing", "An event needs a timestamp, in ISO 8601.")
@@ -156,11 +189,13 @@ class _Reading:
         if moment is None:
             message = "The timestamp must be text in ISO 8601, like 2026-01-31T12:00:00.000000Z."
             self.refuse("timestamp", "not_a_timestamp", message, value)
-        elif moment > latest:
+        elif moment > received_at + MAX_FUTURE:
             message = "The timestamp is more than 60 s in the future. Check the sender's clock."
             self.refuse("timestamp", "in_future", message, value)
         elif moment < OLDEST:
             self.refuse("timestamp", "too_old", "The timestamp is before the year 2000.", value)
+        elif days is not None and moment < received_at - timedelta(days=days):
+            self.refuse("timestamp", "too_old", KEPT_NO_LONGER.format(days=days), value)
         else:
             return moment
         return None

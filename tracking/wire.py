@@ -15,13 +15,14 @@ MAX_EVENT_BYTES = 64 * 1024
 # msgspec recurses: beyond some 5,000 levels it would run over the end of a thread's stack.
 DECODABLE_DEPTH = 1_000
 
-# One that does not end goes to the end of the body, so that nothing is looked at twice.
-STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?')
 # Where the next item of an array begins.
 ITEM = re.compile(r"[^\s,\]]")
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 ALL_SQUARE = bytes.maketrans(b"{}", b"[]")
+
+
+_split = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 class Refused(Exception):
@@ -75,6 +76,17 @@ def split(body: bytes) -> list[bytes]:
     return events
 
 
+def texts(body: bytes) -> list[bytes]:
+    """What `split` gives, of a body that it took before: quicker, as nothing is checked again."""
+    stripped = body.strip()
+    if stripped.startswith(b"{"):
+        return [stripped]
+    try:
+        return [bytes(part) for part in _split(stripped)]
+    except msgspec.DecodeError:  # lone surrogates, or no events at all
+        return split(body)
+
+
 def _events(body: bytes, value: Any) -> list[bytes]:
     if not isinstance(value, dict | list):
         raise Refused("not_events")
@@ -83,7 +95,7 @@ def _events(body: bytes, value: Any) -> list[bytes]:
     if isinstance(value, dict):
         return [body.strip()]
     try:
-        return [bytes(part) for part in msgspec.json.decode(body, type=list[msgspec.Raw])]
+        return [bytes(part) for part in _split(body)]
     except msgspec.DecodeError:  # lone surrogates: see loads
         return list(_items(body.decode()))
 
@@ -158,7 +170,16 @@ def _beyond_depth(body: bytes) -> bytes:
 
     In valid JSON none, unless it nests deeper. In what is not, whatever has no counterpart too.
     """
-    brackets = STRINGS.sub(b"", body).translate(ALL_SQUARE, NOT_BRACKETS)
+    if body.count(b"{") + body.count(b"[") <= MAX_DEPTH:
+        return b""
+    brackets = _without_strings(body).translate(ALL_SQUARE, NOT_BRACKETS)
     for _ in range(MAX_DEPTH):
         brackets = brackets.replace(b"[]", b"")
     return brackets
+
+
+def _without_strings(body: bytes) -> bytes:
+    """What stands outside the quotes. Of text that is not JSON, up to where it stops being so."""
+    if b"\\" in body:
+        body = body.replace(rb"\\", b"").replace(rb"\"", b"")
+    return b"".join(body.split(b'"')[::2])

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from django.db import connection, transaction
+from django.db import ProgrammingError, connection, transaction
 from django.utils.timezone import now
 
 from reports import builder
@@ -208,6 +208,20 @@ def test_one_session_that_cannot_be_built_does_not_stop_the_others(
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE reports_sessionreport DROP CONSTRAINT bad")
     assert SessionReport.objects.get().session_id == other
+
+
+def test_a_database_that_fails_every_session_ends_the_run(shop: Sender, session: UUID) -> None:
+    """Or each of many sessions would ask it again at once, and fill the log."""
+    shop.send(*strokes(session, 1))
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE tracking_event RENAME COLUMN data TO payload")
+    try:
+        with pytest.raises(ProgrammingError, match="data"):
+            build_stale()
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE tracking_event RENAME COLUMN payload TO data")
+    assert build_stale() == {"built": 1, "failed": 0}
 
 
 def test_a_session_erased_during_a_build_may_begin_anew(

@@ -18,7 +18,7 @@ from reports import builder
 from reports.models import PointerSecond, SessionReport
 from tests.cast import Sender, at, elsewhere, event, move
 from tests.tracking.test_reprocess import SOMEBODY, again, give_schema, sale
-from tracking import corrections, inbox, locks, reprocess, tombstones
+from tracking import corrections, locks, reprocess, store, tombstones
 from tracking.digest import digest_until_empty
 from tracking.models import (
     AuditEntry,
@@ -60,6 +60,15 @@ class Pause:
             self.reached.set()
             sleep(0.5)
             return step(*args, **kwargs)
+
+        return held_up
+
+    def after[**P, T](self, step: Callable[P, T]) -> Callable[P, T]:
+        def held_up(*args: P.args, **kwargs: P.kwargs) -> T:
+            result = step(*args, **kwargs)
+            self.reached.set()
+            sleep(0.5)
+            return result
 
         return held_up
 
@@ -235,16 +244,16 @@ class TestDeleting:
     ) -> None:
         shop.send(event(session, timestamp=at(0)), event(session, timestamp=at(1)))
         shop.post(event(session, timestamp=at(9)))
-        merged, remove = Pause(), inbox.remove
+        stored, add = Pause(), store._insert
         place = tombstones.place_for_event
         with ThreadPoolExecutor(1) as other:
 
             def place_and_digest(id: UUID) -> None:
                 place(id)
                 other.submit(elsewhere, digest_until_empty)
-                assert merged.reached.wait(10)
+                assert stored.reached.wait(10)
 
-            monkeypatch.setattr(inbox, "remove", merged.before(remove))
+            monkeypatch.setattr(store, "_insert", stored.after(add))
             monkeypatch.setattr(tombstones, "place_for_event", place_and_digest)
             call(shop, "DELETE", address(Event.objects.earliest("id")))
         kept = Session.objects.get()

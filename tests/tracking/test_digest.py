@@ -1,16 +1,20 @@
-import gzip
+import dataclasses
 import json
-from dataclasses import replace
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from time import sleep
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from django.db import IntegrityError, connection
 from django.utils.timezone import now
+from msgspec.structs import replace
 
-from tests.cast import Sender, at, event, move
-from tracking import digest, event_types, inbox, partitions
+from tests.cast import Sender, at, elsewhere, event, move
+from tracking import claims, digest, event_types, inbox, partitions, store
+from tracking.checking import Checker
 from tracking.models import (
     Batch,
     Event,
@@ -20,6 +24,7 @@ from tracking.models import (
     Session,
     SetAsideBatch,
 )
+from tracking.prepared import Prepared, prepare
 
 
 def counts(receipt: Receipt) -> tuple[int, int, int, int]:
@@ -148,45 +153,25 @@ def test_a_session_is_changed_once_by_a_batch_and_not_by_a_repetition(
 
 
 class TestClaims:
-    def test_a_batch_is_claimed_by_one_worker_at_a_time(self, shop: Sender, session: UUID) -> None:
-        shop.post(event(session))
-        (mine,) = inbox.claim()
-        assert inbox.claim() == []
-        assert (mine.attempts, Batch.objects.get().attempts) == (1, 1)
-
-    def test_a_claim_is_bounded_by_events(self, shop: Sender, session: UUID) -> None:
-        for _ in range(7):
-            shop.post([event(session)] * 1_000)
-        assert [batch.n_events for batch in inbox.claim()] == [1_000] * 5
-
     def test_a_batch_whose_worker_died_comes_back(self, shop: Sender, session: UUID) -> None:
         shop.post(event(session))
-        inbox.claim()
+        claims.claim()
         Batch.objects.update(next_at=now())
         assert digest.digest_until_empty() == {"batches": 1, "events": 1}
 
     def test_who_lost_its_claim_stores_nothing(self, shop: Sender, session: UUID) -> None:
         shop.post(event(session))
-        late = inbox.claim()
+        late = claims.claim()
         Batch.objects.update(next_at=now())
         digest.digest_until_empty()
-        digest._digest([digest._check(batch, event_types.current()) for batch in late])
+        digest._digest(digest._prepared(late, event_types.current()))
         assert Event.objects.count() == Receipt.objects.count() == 1
-
-    def test_a_batch_that_failed_twice_goes_alone(self, shop: Sender, session: UUID) -> None:
-        for name in "abc":
-            shop.post(event(session, name=name))
-        suspect = Batch.objects.order_by("id")[1]
-        Batch.objects.filter(pk=suspect.pk).update(attempts=2)
-        claims = [[batch.id for batch in inbox.claim()] for _ in range(3)]
-        assert [len(claim) for claim in claims] == [1, 1, 1]
-        assert claims[1] == [suspect.pk]
 
     def test_a_batch_that_keeps_failing_is_set_aside_and_can_be_replayed(
         self, shop: Sender, session: UUID
     ) -> None:
         receipt_id = shop.post(event(session)).json()["receipt"]
-        Batch.objects.update(attempts=inbox.MAX_ATTEMPTS)
+        Batch.objects.update(attempts=claims.MAX_ATTEMPTS)
         digest.digest_until_empty()
         kept = SetAsideBatch.objects.get()
         assert not Batch.objects.exists()
@@ -214,10 +199,10 @@ class TestDatabaseErrors:
     ) -> None:
         """The second event is for COPY to find; the checks in Python would have found it."""
         shop.post([event(session, name="good"), event(session, name="poison")])
-        (batch,) = inbox.claim()
-        checked = digest._check(batch, event_types.current())
+        (batch,) = claims.claim()
+        checked = Checker(event_types.current()).check(batch)
         checked.valid[1] = replace(checked.valid[1], name="nul \0")
-        digest._digest([checked])
+        digest._digest(prepare([checked]))
         assert EventError.objects.get().code == "not_storable"
         assert Event.objects.get().name == "good"
 
@@ -259,6 +244,46 @@ class TestDatabaseErrors:
         assert list(Event.objects.order_by("name").values_list("name", flat=True)) == ["a", "b"]
         assert Receipt.objects.count() == 3
 
+    def test_an_event_that_another_worker_stores_meanwhile_is_a_duplicate(
+        self, shop: Sender, session: UUID, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sent = [event(session), event(session, name="other")]
+        shop.post(sent)
+        first = digest._prepared(claims.claim(), event_types.current())
+        receipt = shop.post(sent).json()["receipt"]
+        second = digest._prepared(claims.claim(), event_types.current())
+        stored, insert = threading.Event(), store._insert
+
+        def slow(prepared: Prepared) -> list[UUID]:
+            sessions = insert(prepared)
+            stored.set()
+            sleep(0.5)  # long enough for the other one to wait for this one's commit
+            return sessions
+
+        monkeypatch.setattr(store, "_insert", slow)
+        with ThreadPoolExecutor(1) as other:
+            storing = other.submit(elsewhere, digest._digest, first)
+            assert stored.wait(10)
+            digest._digest(second)
+            storing.result()
+        assert Batch.objects.get().attempts == 0
+        Batch.objects.update(next_at=now())
+        digest.digest_until_empty()
+        assert counts(Receipt.objects.get(pk=receipt)) == (2, 0, 2, 0)
+        assert session_row(session)["event_count"] == Event.objects.count() == 2
+
+    def test_a_text_that_the_driver_refuses_does_not_stop_the_others(
+        self, shop: Sender, session: UUID
+    ) -> None:
+        shop.post([event(session, name="good"), event(session, data={})])
+        shop.post(event(session, name="other"))
+        batch, other = (Checker(event_types.current()).check(each) for each in claims.claim())
+        batch.rejected[1] = dataclasses.replace(batch.rejected[1], payload="nul \0")
+        with pytest.raises(ValueError, match="NUL"):
+            digest._digest(prepare([other, batch]))
+        assert Event.objects.get().name == "other"
+        assert Batch.objects.get().pk == batch.batch.id
+
     def test_a_schema_that_does_not_fit_sets_nothing_aside(
         self, shop: Sender, session: UUID
     ) -> None:
@@ -274,6 +299,22 @@ class TestDatabaseErrors:
         assert Batch.objects.get().attempts == 0
         Batch.objects.update(next_at=now())
         assert digest.digest_until_empty()["events"] == 1
+
+    def test_nor_does_it_charge_what_was_claimed_ahead(
+        self, shop: Sender, session: UUID, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(claims, "MAX_EVENTS", 2)
+        for n in range(6):
+            shop.post(event(session, timestamp=at(n)))
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE tracking_event RENAME COLUMN data TO payload")
+        try:
+            with pytest.raises(Exception, match="data"):
+                digest.digest_until_empty()
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute("ALTER TABLE tracking_event RENAME COLUMN payload TO data")
+        assert set(Batch.objects.values_list("attempts", flat=True)) == {0}
 
 
 def test_many_sessions_in_one_batch_are_each_counted(shop: Sender) -> None:
@@ -313,7 +354,7 @@ def test_a_missing_partition_stops_the_line_and_rejects_nothing(
             digest.digest_until_empty()
         assert Batch.objects.get().attempts == 0
     finally:
-        partitions._attach(this_month, *month_of(now()))
+        partitions._make(this_month, *month_of(now()))
     Batch.objects.update(next_at=now())
     digest.digest_until_empty()
     assert counts(Receipt.objects.get(pk=receipt)) == (1, 1, 0, 0)
@@ -321,14 +362,6 @@ def test_a_missing_partition_stops_the_line_and_rejects_nothing(
 
 def month_of(moment: datetime) -> tuple[datetime, datetime]:
     return partitions._month(moment, 0), partitions._month(moment, 1)
-
-
-def test_a_claim_is_bounded_by_unpacked_bytes(shop: Sender, session: UUID) -> None:
-    large = [event(session, name=str(n), data={"x": "y" * 60_000}) for n in range(60)]
-    packed = gzip.compress(json.dumps(large).encode())
-    for _ in range(8):
-        assert shop.post(packed, headers={"Content-Encoding": "gzip"}).status_code == 202
-    assert [len(inbox.claim()) for _ in range(3)] == [4, 4, 0]
 
 
 def test_a_wrong_events_sender_can_see_its_session(

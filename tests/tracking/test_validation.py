@@ -7,6 +7,7 @@ import pytest
 
 from tests.cast import event, path
 from tracking.event_types import Types
+from tracking.ids import micros_of
 from tracking.validation import Rejected, ValidEvent, validate
 
 SESSION = uuid4()
@@ -40,7 +41,7 @@ def test_a_valid_event_keeps_what_was_sent() -> None:
         sent["name"],
     )
     assert json.loads(stored.data) == sent["data"]
-    assert stored.timestamp == datetime.fromisoformat(sent["timestamp"])
+    assert stored.micros == micros_of(datetime.fromisoformat(sent["timestamp"]))
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def test_a_valid_event_keeps_what_was_sent() -> None:
     ],
 )
 def test_a_timestamp_without_a_zone_is_utc(text: str, moment: datetime) -> None:
-    assert valid(event(SESSION, timestamp=text)).timestamp == moment
+    assert valid(event(SESSION, timestamp=text)).micros == micros_of(moment)
 
 
 def test_a_timestamp_a_minute_ahead_is_taken() -> None:

@@ -43,6 +43,10 @@ class Batch(BatchColumns):
     class Meta:
         verbose_name_plural = "batches"
         ordering = ["id"]
+        indexes = [
+            # Which applications wait, and which batches are each one's oldest: see claims.py.
+            models.Index("application", F("id") + 0, name="batch_application"),
+        ]
 
 
 class SetAsideBatch(BatchColumns):
