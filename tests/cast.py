@@ -2,20 +2,22 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
+import pytest_django
+from django.core.management import call_command
 from django.db import connection
 from django.db.backends.signals import connection_created
 from django.dispatch import receiver
 from django.test import Client
 
 from tests.waiting import until
-from tracking import cors, event_types, keys
+from tracking import claims, cors, event_types, keys
 from tracking.digest import digest_until_empty
 from tracking.models import Receipt
 
@@ -89,6 +91,17 @@ def elsewhere[**P, T](work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -
         connection.close()
 
 
+def somebody_waits() -> bool:
+    """Whether another connection waits for a lock that this thread's has."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks "
+            "WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+        )
+        (waiting,) = cursor.fetchone()
+        return bool(waiting)
+
+
 @receiver(connection_created)
 def give_way_last(connection: Any, **signal: Any) -> None:
     """Emptying the tables after a test may meet a worker in a deadlock: the worker gives way."""
@@ -101,6 +114,17 @@ def forgotten_keys() -> None:
     keys.forget()
     cors.forget()
     event_types.forget()
+    claims.forget()
+
+
+@pytest.fixture(scope="module")
+def lasting_db(
+    django_db_setup: None, django_db_blocker: pytest_django.DjangoDbBlocker
+) -> Iterator[None]:
+    """For a whole module, whose many tests leave each other's rows alone."""
+    with django_db_blocker.unblock():
+        yield
+        call_command("flush", interactive=False, verbosity=0)
 
 
 @pytest.fixture

@@ -40,6 +40,21 @@ class Process(children.Child):
                 raise RuntimeError(f"{self.name} did not get ready:\n{self.output()}")
             time.sleep(0.02)
 
+    def children(self) -> list[int]:
+        return children_of(self.process.pid) if self.process else []
+
+    def megabytes(self) -> float:
+        """What it and its children take of the memory."""
+        processes = [self.process.pid, *self.children()] if self.process else []
+        files = [Path(f"/proc/{process}/statm") for process in processes]
+        pages = sum(int(file.read_text().split()[1]) for file in files)
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def children_of(parent: int) -> list[int]:
+    listed = Path(f"/proc/{parent}/task/{parent}/children").read_text()
+    return [int(process) for process in listed.split()]
+
 
 def database_url() -> str:
     """The URL of the test database, which has another name than the one Django was started with."""

@@ -15,8 +15,11 @@ from uuid import UUID, uuid4
 
 import pytest
 from config import embedded
+from django.db import connection
 from django.db.models import Sum
+from django_celery_results.models import TaskResult
 
+from ledger.faults.broker import publish_junk
 from reports.models import SessionReport
 from tests.cast import at, event, path
 from tests.processes import Process, run_sweeper, run_web, run_worker
@@ -164,6 +167,44 @@ def test_without_a_database_the_answer_says_to_come_back(django_db_setup: None, 
             assert (status, answer["error"]["code"]) == (503, "unavailable")
             assert headers["Retry-After"]
         assert client.get("/healthz") == {"status": "alive"}
+
+
+def end_connections() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
+def unknown_tasks() -> int:
+    return TaskResult.objects.filter(result__contains="no.such.task").count()
+
+
+def test_connections_that_were_ended_are_made_anew(web: Process) -> None:
+    """The thread's too that looks up keys; each of these clients has a new one."""
+
+    def is_accepted() -> bool:
+        status, _, _ = api(web).call("POST", "/api/events", event(uuid4()))
+        return status == 202
+
+    until(is_accepted)
+    end_connections()
+    until(is_accepted)
+
+
+def test_junk_in_the_queue_ends_no_worker(web: Process, worker: Process, sweeper: Process) -> None:
+    """Nor when the connection on which it notes unknown tasks was ended in between."""
+    client = api(web)
+    before = worker.process
+    for times in (1, 2):
+        publish_junk()
+        until(lambda n=times: unknown_tasks() >= n)
+        end_connections()
+    receipt = client.send(event(uuid4()))
+    until(lambda: digested([receipt]))
+    assert worker.running
+    assert worker.process is before
 
 
 def test_a_worker_that_is_killed_loses_nothing(web: Process, sweeper: Process, logs: Path) -> None:

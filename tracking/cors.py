@@ -9,7 +9,8 @@ from time import monotonic
 
 from django.conf import settings
 from django.db import Error
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.cache import patch_vary_headers
 
 from tracking.keys import MEMORY_SECONDS, live
 from tracking.models import ApiKey
@@ -18,8 +19,19 @@ _known: tuple[float, frozenset[str]] = (0.0, frozenset())
 
 
 def is_allowed(sender: object, request: HttpRequest, **signal: object) -> bool:
-    sends = re.fullmatch(settings.CORS_URLS_REGEX, request.path_info)
-    return bool(sends) and request.headers.get("Origin", "") in _origins()
+    return _sends(request) and request.headers.get("Origin", "") in _origins()
+
+
+def _sends(request: HttpRequest) -> bool:
+    return bool(re.fullmatch(settings.CORS_URLS_REGEX, request.path_info))
+
+
+def let_read(request: HttpRequest, response: HttpResponse) -> None:
+    """Lets the page that sent this, if pages may, read the answer, as the middleware does."""
+    if (origin := request.META.get("HTTP_ORIGIN")) and _sends(request):
+        response["Access-Control-Allow-Origin"] = origin
+        response["Access-Control-Expose-Headers"] = ", ".join(settings.CORS_EXPOSE_HEADERS)
+        patch_vary_headers(response, ("origin",))
 
 
 def _origins() -> frozenset[str]:

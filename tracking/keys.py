@@ -142,6 +142,12 @@ def authenticate(key: str) -> Caller | None:
     return caller
 
 
+def is_known(key: str) -> bool:
+    """Whether `authenticate` can tell without asking the database."""
+    until, _ = _memory.get(_sha256(key), (0.0, None))
+    return monotonic() < until or not key.startswith(tuple(PREFIXES.values()))
+
+
 def forget() -> None:
     """Drops what this process remembers of keys."""
     _memory.clear()

@@ -6,6 +6,7 @@ all of them can read (see `config.scoreboard`).
 
 import os
 from collections.abc import Callable
+from functools import cache
 from time import perf_counter
 
 from django.http import HttpRequest, HttpResponse
@@ -51,6 +52,18 @@ def _kind(publishable: bool) -> str:
     return "publishable" if publishable else "secret"
 
 
+def answered(route: str, method: str | None, status: int, seconds: float) -> None:
+    known = method if method in METHODS else "other"
+    requests, latency = _of_route(route, known, status)
+    requests.inc()
+    latency.observe(seconds)
+
+
+@cache
+def _of_route(route: str, method: str, status: int) -> tuple[Counter, Histogram]:
+    return REQUESTS.labels(route, method, str(status)), LATENCY.labels(route)
+
+
 class MetricsMiddleware:
     """Counts the requests, and measures how long each took."""
 
@@ -60,10 +73,8 @@ class MetricsMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         started = perf_counter()
         response = self.get_response(request)
-        route = route_of(request)
-        method = request.method if request.method in METHODS else "other"
-        REQUESTS.labels(route, method, str(response.status_code)).inc()
-        LATENCY.labels(route).observe(perf_counter() - started)
+        seconds = perf_counter() - started
+        answered(route_of(request), request.method, response.status_code, seconds)
         return response
 
 

@@ -2,18 +2,19 @@
 
 The counts are in the cache's server. While it is away, and where there is none, each process
 counts for itself, from what it knew last. No request waits for a server that does not answer,
-but the one that finds it out.
+but those that find it out.
 """
 
 import logging
 import math
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import cache
 from secrets import randbelow
-from threading import Lock, local
-from time import monotonic, time
+from threading import Lock, Thread, local
+from time import sleep, time
 from typing import Any
 
 from django.conf import settings
@@ -31,8 +32,8 @@ MINUTE = 60
 # Clocks of web hosts differ: a count outlives its minute.
 COUNT_LIVES_SECONDS = 2 * MINUTE
 ANSWER_SECONDS = 0.2
-# How long a server that did not answer is left alone.
-PAUSE_SECONDS = 5.0
+# How long a server that did not answer is left alone before it is asked again.
+PAUSE_SECONDS = 1.0
 # Those who were refused do not all come back in the same second.
 JITTER_SECONDS = 5
 
@@ -55,8 +56,8 @@ def check(caller: Caller, moment: float | None = None) -> None:
     Asks nobody. Raises `ApiError`.
     """
     moment = time() if moment is None else moment
-    if _here.count(_slot(caller, moment)) >= caller.events_per_minute:
-        raise _refusal(caller, moment, _spent(caller))
+    if _is_spent(caller, moment):
+        raise _counted(caller, _refusal(caller, moment, _spent(caller)))
 
 
 def take(caller: Caller, events: int, moment: float | None = None) -> None:
@@ -64,12 +65,49 @@ def take(caller: Caller, events: int, moment: float | None = None) -> None:
 
     `moment` is in seconds since 1970; by default it is now.
     """
+    if refusal := take_all([(caller, events)], moment)[0]:
+        raise refusal
+
+
+def take_all(
+    requests: Sequence[tuple[Caller, int]], moment: float | None = None
+) -> list[ApiError | None]:
+    """The same for several requests; for each of them, why it is refused.
+
+    Those of one key are counted together, if together they fit.
+    """
     moment = time() if moment is None else moment
-    check(caller, moment)
+    of_key: dict[int, list[int]] = {}
+    for place, (caller, _) in enumerate(requests):
+        of_key.setdefault(caller.key_id, []).append(place)
+    refusals: list[ApiError | None] = [None] * len(requests)
+    for places in of_key.values():
+        caller, events = requests[places[0]][0], sum(requests[place][1] for place in places)
+        if _take(caller, events, moment) is None:
+            continue
+        for place in places:
+            if refusal := _take(*requests[place], moment):
+                refusals[place] = _counted(caller, refusal)
+    return refusals
+
+
+def _take(caller: Caller, events: int, moment: float) -> ApiError | None:
+    if _is_spent(caller, moment):
+        return _refusal(caller, moment, _spent(caller))
     if events > caller.events_per_minute:
-        raise _refusal(caller, moment, _too_large(caller, events))
+        return _refusal(caller, moment, _too_large(caller, events))
     if not _fits(_slot(caller, moment), events, caller.events_per_minute):
-        raise _refusal(caller, moment, _spent(caller))
+        return _refusal(caller, moment, _spent(caller))
+    return None
+
+
+def _is_spent(caller: Caller, moment: float) -> bool:
+    return _here.count(_slot(caller, moment)) >= caller.events_per_minute
+
+
+def _counted(caller: Caller, refusal: ApiError) -> ApiError:
+    metrics.throttled(caller.publishable)
+    return refusal
 
 
 def forget() -> None:
@@ -107,7 +145,6 @@ def _too_large(caller: Caller, events: int) -> str:
 
 
 def _refusal(caller: Caller, moment: float, message: str) -> ApiError:
-    metrics.throttled(caller.publishable)
     left = math.ceil(MINUTE - moment % MINUTE)
     return ApiError("too_many_requests", message, retry_after=left + randbelow(JITTER_SECONDS + 1))
 
@@ -161,12 +198,12 @@ class Shared:
             retry=Retry(NoBackoff(), 0),
         )
         self.own = local()
-        self.ask_at = 0.0  # while it answers: at any time
+        self.away = False
         self.lock = Lock()
 
     def add(self, slot: Slot, events: int, limit: int, known: int = 0) -> tuple[bool, int] | None:
         """Whether the events fitted in, and how many there are now; None if nobody answers."""
-        if not self._may_ask():
+        if self.away:
             return None
         key = "eye:events:{}:{}".format(*slot)
         try:
@@ -178,7 +215,6 @@ class Shared:
             self.own.connection = None
             self._leave_alone(error)
             return None
-        self.ask_at = 0.0
         return bool(fits), count
 
     def _connection(self) -> Any:
@@ -189,24 +225,26 @@ class Shared:
             self.own.connection = own
         return own
 
-    def _may_ask(self) -> bool:
-        """Of all requests, one in `PAUSE_SECONDS` finds out whether the server is back."""
-        if not self.ask_at:
-            return True
-        with self.lock:
-            if monotonic() < self.ask_at:
-                return False
-            self.ask_at = monotonic() + PAUSE_SECONDS
-            return True
-
     def _leave_alone(self, error: RedisError) -> None:
-        if not self.ask_at:
-            logger.warning(
-                "The cache does not count events (%s); until it does, each web process counts "
-                "its own",
-                type(error).__name__,
-            )
-        self.ask_at = monotonic() + PAUSE_SECONDS
+        with self.lock:
+            if self.away:
+                return
+            self.away = True
+        logger.warning(
+            "The cache does not count events (%s); until it does, each web process counts its own",
+            type(error).__name__,
+        )
+        Thread(target=self._look_until_back, name="throttle", daemon=True).start()
+
+    def _look_until_back(self) -> None:
+        while self.away:
+            sleep(PAUSE_SECONDS)
+            probe = self.server.connection_class(**self.server.connection_kwargs)
+            with suppress(RedisError):
+                probe.send_command("PING")
+                probe.read_response()
+                self.away = False
+            probe.disconnect()
 
 
 def _is_stale(connection: Any) -> bool:

@@ -37,17 +37,22 @@ def environment(environ: Mapping[str, str], **more: str) -> dict[str, str]:
 
 def web(host: str, port: int) -> list[str]:
     options = {
-        "--interface": "wsgi",
+        "--interface": "asginl",
         "--host": host,
         "--port": str(port),
         "--workers": "1",
-        "--blocking-threads": "4",
+        # With HTTP/1 alone, a connection is closed on which nothing comes for so many milliseconds.
+        "--http": "1",
+        "--http1-header-read-timeout": "10000",
+        "--http1-buffer-size": "65536",
+        # So many connections, also idle ones: beyond them nobody gets in.
+        "--backpressure": "4096",
         # A request in progress gets this long when the server is told to stop.
         "--workers-kill-timeout": "1",
     }
     flags = [part for option in options.items() for part in option]
     # Without a supervisor of its own, granian ends with its worker, and ours starts both again.
-    return _module("granian", *flags, "--no-access-log", "--no-ws", "config.wsgi:application")
+    return _module("granian", *flags, "--no-access-log", "--no-ws", "config.asgi:application")
 
 
 def worker(concurrency: int, name: str = "worker") -> list[str]:

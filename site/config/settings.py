@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import dj_database_url
+from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
@@ -152,6 +153,8 @@ def database() -> dict[str, Any]:
         }
     config["CONN_MAX_AGE"] = 300
     config["CONN_HEALTH_CHECKS"] = True
+    # Behind it each transaction may be in another session, and such a cursor outlives its own.
+    config["DISABLE_SERVER_SIDE_CURSORS"] = flag("EYE_PGBOUNCER")
     config["OPTIONS"] = {"connect_timeout": 2, **config.get("OPTIONS", {})}
     return config
 
@@ -191,6 +194,9 @@ CELERY_TASK_ROUTES = {
     "reports.*": {"queue": "reports"},
 }
 CELERY_RESULT_BACKEND = "django-db"
+# Again on a new connection where the old one was ended: the worker would end with it.
+CELERY_RESULT_BACKEND_ALWAYS_RETRY = True
+CELERY_RESULT_BACKEND_MAX_RETRIES = 3
 CELERY_RESULT_EXTENDED = True
 CELERY_RESULT_EXPIRES = 30 * 24 * 3600
 CELERY_TIMEZONE = "UTC"
@@ -200,7 +206,12 @@ CELERY_BEAT_SCHEDULE = {
     "Build stale reports": {
         "task": "reports.build_stale",
         "schedule": 5.0,
-        "options": {"expires": 5.0},
+        "options": {"expire_seconds": 5},
+    },
+    "Delete what is kept no longer": {
+        "task": "tracking.retention",
+        "schedule": crontab(hour="3", minute="17"),
+        "options": {"expire_seconds": 12 * 3600},
     },
 }
 
@@ -319,6 +330,8 @@ IMPORT_EXPORT_ESCAPE_FORMULAE_ON_EXPORT = False  # admin_ext/exports.py does it,
 
 # The name of the application behind the capture page.
 EYE_CAPTURE_APPLICATION = "capture page"
+# How many bytes of bodies may wait in the inbox; over it, nothing more is accepted.
+EYE_INBOX_BYTES = number("EYE_INBOX_BYTES", 4 * 1024**3)
 # What a scraper shows at /metrics; empty: only staff may look.
 EYE_METRICS_TOKEN = text("EYE_METRICS_TOKEN")
 

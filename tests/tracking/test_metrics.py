@@ -217,6 +217,10 @@ def test_without_its_database_the_process_still_tells_what_it_counted(
     with run(Process("web", argv, env, tmp_path / "web.log", lambda _: answers(url + "/healthz"))):
         seen = scraped_from(url)
         assert value(seen, "eye_database_up") == 0
+        with pytest.raises(urllib.error.HTTPError, match="413"):
+            urllib.request.urlopen(f"{url}/admin/", bytes(6_000_000))
+        refused_early = {"route": "none", "method": "POST", "status": "413"}
+        assert value(scraped_from(url), "eye_requests_total", **refused_early) == 1
         assert value(seen, "eye_requests_total", route="/healthz", method="GET", status="200") >= 1
         assert not any(name.startswith("eye_inbox") for name, _ in seen)
         with pytest.raises(urllib.error.HTTPError) as refused:

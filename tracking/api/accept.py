@@ -2,16 +2,16 @@
 
 from datetime import UTC, datetime, timedelta
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils.timezone import now
 from django.views.decorators.csrf import csrf_exempt
 
-from tracking import inbox, metrics, throttle, wire
+from tracking import intake, throttle, wire
 from tracking.api.auth import caller_of
 from tracking.api.bodies import PUBLISHABLE_LIMIT, SECRET_LIMIT, Body, body_of
 from tracking.api.errors import ApiError
+from tracking.intake import Entry
 from tracking.keys import Caller
-from tracking.tasks import bell
 
 BELIEVABLE_OFFSET = timedelta(days=365)
 
@@ -19,8 +19,7 @@ BELIEVABLE_OFFSET = timedelta(days=365)
 @csrf_exempt
 def accept(request: HttpRequest) -> HttpResponse:
     caller = sender_of(request)
-    body = body_from(request, caller)
-    return keep(request, caller, body, len(events_of(body)))
+    return keep(entry_of(request, caller, body_from(request, caller)))
 
 
 def sender_of(request: HttpRequest) -> Caller:
@@ -30,8 +29,17 @@ def sender_of(request: HttpRequest) -> Caller:
 
 
 def body_from(request: HttpRequest, caller: Caller) -> Body:
-    limit = PUBLISHABLE_LIMIT if caller.publishable else SECRET_LIMIT
-    return body_of(request, limit, may_be_beacon=caller.publishable)
+    return body_of(request, limit_of(caller), may_be_beacon=caller.publishable)
+
+
+def limit_of(caller: Caller) -> int:
+    return PUBLISHABLE_LIMIT if caller.publishable else SECRET_LIMIT
+
+
+def entry_of(request: HttpRequest, caller: Caller, body: Body) -> Entry:
+    """What goes into the inbox. Raises `ApiError` where the body holds no events."""
+    n_events, size = len(events_of(body)), len(body.plain)
+    return Entry(caller, body.raw, body.encoding, n_events, size, sent_at(request))
 
 
 def events_of(body: Body) -> list[bytes]:
@@ -42,20 +50,25 @@ def events_of(body: Body) -> list[bytes]:
         raise ApiError(refused.code) from None
 
 
-def keep(request: HttpRequest, caller: Caller, body: Body, n_events: int) -> HttpResponse:
-    """Puts the events of a body into the inbox: from here on they are ours."""
-    throttle.take(caller, n_events)
-    size = len(body.plain)
-    receipt = inbox.put(caller, body.raw, body.encoding, n_events, size, sent_at(request))
-    metrics.accepted(caller.publishable, n_events)
-    bell.ring()
-    return JsonResponse({"receipt": str(receipt), "accepted": n_events}, status=202)
+def keep(entry: Entry) -> HttpResponse:
+    """Puts the entry into the inbox: from here on its events are ours."""
+    if refusal := intake.keep([entry])[0]:
+        raise refusal
+    return accepted(entry)
+
+
+def accepted(entry: Entry) -> HttpResponse:
+    answer = f'{{"receipt": "{entry.receipt}", "accepted": {entry.n_events}}}'
+    return HttpResponse(answer, status=202, content_type="application/json")
 
 
 def sent_at(request: HttpRequest) -> datetime | None:
     """The sender's clock as it sent this, from `?sent_at=`; what cannot be meant counts as absent."""
+    text = request.GET.get("sent_at", "") if request.META["QUERY_STRING"] else ""
+    if not text:
+        return None
     try:
-        moment = datetime.fromisoformat(request.GET.get("sent_at", "")).astimezone(UTC)
+        moment = datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
     return moment if abs(moment - now()) < BELIEVABLE_OFFSET else None

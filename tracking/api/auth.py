@@ -20,10 +20,10 @@ TOKEN_SECONDS = 24 * 3600
 
 def key_of(request: HttpRequest) -> str | None:
     """The key a request carries, in the first of the places where it may be."""
-    scheme, _, key = request.headers.get("Authorization", "").strip().partition(" ")
+    scheme, _, key = request.META.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
     if scheme.lower() in {"bearer", "token"}:
-        return key.strip()
-    return request.headers.get("X-Eye-Key") or _key_in_address(request)
+        return str(key.strip())
+    return request.META.get("HTTP_X_EYE_KEY") or _key_in_address(request)
 
 
 def _key_in_address(request: HttpRequest) -> str | None:
@@ -38,7 +38,7 @@ def caller_of(request: HttpRequest) -> Caller:
     caller = authenticate(key) if key else None
     if caller is None:
         raise ApiError("unauthorized")
-    if origin := request.headers.get("Origin"):
+    if origin := request.META.get("HTTP_ORIGIN"):
         check_origin(request, caller, origin)
     return caller
 

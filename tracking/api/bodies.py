@@ -23,14 +23,16 @@ class Body:
 
 def body_of(request: HttpRequest, limit: int, may_be_beacon: bool = False) -> Body:
     """At most `limit` bytes, also unpacked. Raises `ApiError`."""
-    check_media_type(request, may_be_beacon)
-    encoding = encoding_of(request)
-    raw = read_body(request, limit)
+    encoding = encoding_of(request, may_be_beacon)
+    return unpacked(read_body(request, limit), encoding, limit)
+
+
+def unpacked(raw: bytes, encoding: str, limit: int) -> Body:
+    """Raises `ApiError`."""
     try:
-        plain = wire.gunzip(raw, limit) if encoding else raw
+        return Body(raw, encoding, wire.gunzip(raw, limit) if encoding else raw)
     except wire.Refused as refused:
         raise ApiError(refused.code) from None
-    return Body(raw, encoding, plain)
 
 
 def value_of(body: bytes) -> Any:
@@ -56,7 +58,16 @@ def object_of(body: bytes) -> dict[str, Any]:
     return value
 
 
-def check_media_type(request: HttpRequest, may_be_beacon: bool) -> None:
+def encoding_of(request: HttpRequest, may_be_beacon: bool = False) -> str:
+    """`gzip` or nothing, for a body that says it is JSON. Raises `ApiError`."""
+    _check_media_type(request, may_be_beacon)
+    encoding = request.META.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+    if encoding not in {"", "identity", "gzip"}:
+        raise ApiError("unsupported_media_type")
+    return encoding if encoding == "gzip" else ""
+
+
+def _check_media_type(request: HttpRequest, may_be_beacon: bool) -> None:
     """JSON, or a beacon's plain text; a body that names no type is taken for JSON."""
     media_type = (request.content_type or "application/json").lower()
     charset = (request.content_params or {}).get("charset", "utf-8").lower()
@@ -66,20 +77,14 @@ def check_media_type(request: HttpRequest, may_be_beacon: bool) -> None:
         raise ApiError("unsupported_media_type")
 
 
-def encoding_of(request: HttpRequest) -> str:
-    encoding = request.headers.get("Content-Encoding", "").strip().lower()
-    if encoding not in {"", "identity", "gzip"}:
-        raise ApiError("unsupported_media_type")
-    return encoding if encoding == "gzip" else ""
-
-
 def read_body(request: HttpRequest, limit: int) -> bytes:
     """The body as it came, of which at most `limit` + 1 bytes are read."""
     length = content_length(request)
     if length is None:
-        # In chunks, or to the end of an HTTP/2 stream; without either there is no body.
-        ends = request.META.get("wsgi.input_terminated")
-        body: bytes = request.META["wsgi.input"].read(limit + 1) if ends else b""
+        # In chunks, or to the end of an HTTP/2 stream. A WSGI server has to say that it sees where
+        # such a body ends; without that, and without a length, there is none.
+        stream = request.META["wsgi.input"] if "wsgi.input_terminated" in request.META else request
+        body: bytes = stream.read(limit + 1)
     elif length > limit:
         raise ApiError("too_large")
     else:

@@ -62,6 +62,10 @@ CODES: dict[str, tuple[int, str]] = {
     ),
     "not_found": (404, "There is nothing here, or it is not yours to see."),
     "method_not_allowed": (405, "This address does not take this method; see the Allow header."),
+    "too_slow": (
+        408,
+        "The body did not arrive in time. Send it faster than 16 KB a second, or in smaller parts.",
+    ),
     "session_erased": (409, "This session was erased and takes no more. Take another id."),
     "too_large": (
         413,
@@ -77,10 +81,16 @@ CODES: dict[str, tuple[int, str]] = {
     ),
     "too_many_requests": (429, "Slow down; Retry-After says for how many seconds."),
     "internal_error": (500, "Our mistake. The log has it under the request id."),
+    "inbox_full": (
+        503,
+        "More waits to be digested than this service may keep, and nothing of this request was "
+        "taken. Send it again after Retry-After seconds; whoever runs the service adds workers, or "
+        "raises EYE_INBOX_BYTES.",
+    ),
     "unavailable": (
         503,
-        "The service cannot do this just now and has kept nothing of this request. Send it again "
-        "after Retry-After seconds.",
+        "The service cannot do this just now. Send it again after Retry-After seconds: should it "
+        "have kept this all the same, it counts once.",
     ),
 }
 

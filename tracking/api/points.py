@@ -10,11 +10,12 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.timezone import now
 
 from tracking import event_types, wire
-from tracking.api.accept import body_from, keep
-from tracking.api.bodies import Body, value_of
+from tracking.api.accept import body_from, keep, sent_at
+from tracking.api.bodies import value_of
 from tracking.api.errors import ApiError, FieldError
 from tracking.event_types import Types
 from tracking.ids import EPOCH
+from tracking.intake import Entry
 from tracking.keys import Caller
 from tracking.problems import Problem
 from tracking.validation import Rejected, validate
@@ -37,7 +38,7 @@ def accept_points(request: HttpRequest, caller: Caller, session_id: UUID) -> Htt
     if wrong := [*_wrong(events, caller, event_types.current())][:MOST_ERRORS]:
         raise ApiError("bad_request", errors=wrong)
     body = b"[%s]" % b",".join(events)
-    return keep(request, caller, Body(body, "", body), len(events))
+    return keep(Entry(caller, body, "", len(events), len(body), sent_at(request)))
 
 
 def points_of(body: bytes) -> list[Any]:

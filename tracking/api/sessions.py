@@ -25,7 +25,7 @@ from tracking.api.shapes import UUID as UUID_SHAPE
 from tracking.ids import parse_uuid
 from tracking.keys import Caller
 from tracking.models import Session, SessionApplication
-from tracking.tombstones import Buried
+from tracking.tombstones import is_erased
 
 NIL = UUID(int=0)
 
@@ -105,7 +105,7 @@ def open_session(id: UUID, application: int) -> bool:
     """Makes the session, if need be, and lists it for the application; whether that is new."""
     with transaction.atomic():
         locks.before_storing()
-        if Buried([], [id]).has(None, id, application):
+        if is_erased(id, application):
             raise ApiError("session_erased", field="id")
         Session.objects.bulk_create([Session(id=id)], ignore_conflicts=True)
         links = SessionApplication.objects

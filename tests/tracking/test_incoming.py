@@ -1,0 +1,98 @@
+"""Bodies that are read at the same time, and what they may take of the memory together."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tracking.api import incoming
+from tracking.api.errors import ApiError
+from tracking.api.incoming import Incoming
+
+
+class Sender:
+    """Sends what it is told to."""
+
+    def __init__(self) -> None:
+        self.messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.body = Incoming(self.messages.get)
+        self.reading = asyncio.ensure_future(self.body.read(5_000))
+
+    def say(self, size: int, last: bool = False) -> None:
+        message = {"type": "http.request", "body": bytes(size), "more_body": not last}
+        self.messages.put_nowait(message)
+
+    async def outcome(self) -> int | str:
+        """The size of the body, or why it was refused."""
+        try:
+            return len(await self.reading)
+        except ApiError as refusal:
+            return refusal.code
+
+
+async def senders() -> tuple[Sender, Sender, Sender]:
+    """The first begins first."""
+    made = Sender(), Sender(), Sender()
+    await asyncio.sleep(0)
+    return made
+
+
+async def heard() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+@pytest.fixture(autouse=True)
+def little_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(incoming, "HELD_LIMIT", 1_000)
+    yield
+    assert not Incoming.reading
+    Incoming.held = 0
+
+
+def test_who_has_been_sending_for_the_longest_gives_way() -> None:
+    async def story() -> list[int | str]:
+        first, second, third = await senders()
+        second.say(400)
+        first.say(400)
+        await heard()
+        third.say(400, last=True)
+        await heard()
+        second.say(100, last=True)
+        return [await each.outcome() for each in (first, second, third)]
+
+    assert asyncio.run(story()) == ["too_slow", 500, 400]
+
+
+def test_who_gives_way_is_not_taken_for_one_that_sent_little() -> None:
+    """Even where its end arrives at that moment."""
+
+    async def story() -> list[int | str]:
+        first, second, third = await senders()
+        first.say(600)
+        await heard()
+        third.say(600, last=True)
+        first.say(1, last=True)
+        second.say(1, last=True)
+        return [await each.outcome() for each in (first, second, third)]
+
+    assert asyncio.run(story()) == ["too_slow", 1, 600]
+
+
+def test_where_nobody_can_give_way_there_is_no_room() -> None:
+    async def story() -> tuple[int | str, int | str, int]:
+        first, second, third = await senders()
+        first.say(900, last=True)
+        await first.outcome()
+        second.say(1, last=True)
+        await second.outcome()
+        third.say(200)
+        refused = await third.outcome()
+        for each in (first, second, third):
+            each.body.close()
+        again = Sender()
+        again.say(900, last=True)
+        return refused, await again.outcome(), Incoming.held
+
+    assert asyncio.run(story()) == ("unavailable", 900, 900)

@@ -1,0 +1,103 @@
+"""The body of a request as it arrives: bounded in size, in time, and in what all of them hold."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, ClassVar
+
+from tracking.api.errors import ApiError
+
+type Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+# How long a sender may pause at once, and in all beyond what its bytes take at this rate.
+PATIENCE_SECONDS = 10.0
+SLOWEST_BYTES_A_SECOND = 16 * 1024
+# What the bodies that one process is reading may take of its memory.
+HELD_LIMIT = 128 * 1024 * 1024
+# Of a body that nobody wants, so much is still taken off the wire: many clients look at an answer
+# only when they have sent everything, and would find a broken connection in its place.
+DROPPED_SECONDS = 5.0
+DROPPED_BYTES = 64 * 1024 * 1024
+
+
+class Incoming:
+    """One body. It holds memory until it is closed."""
+
+    held: ClassVar[int] = 0
+    # Those that are being read, and when they have to be there; the first is the oldest.
+    reading: ClassVar[dict["Incoming", asyncio.Timeout]] = {}
+
+    def __init__(self, receive: Receive) -> None:
+        self.receive = receive
+        self.parts: list[bytes] = []
+        self.size = 0
+        self.ended = False
+        self.gave_way = False
+
+    async def read(self, limit: int) -> bytes:
+        """The body; of one that is larger, at least `limit` + 1 bytes.
+
+        Raises `ApiError` where it is cut short, comes too slowly, or there is no room for it.
+        """
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        try:
+            async with asyncio.timeout_at(start + PATIENCE_SECONDS) as end:
+                Incoming.reading[self] = end
+                while not self.ended and self.size <= limit:
+                    self._keep(await self._next_part())
+                    in_time = min(loop.time(), start + self.size / SLOWEST_BYTES_A_SECOND)
+                    end.reschedule(in_time + PATIENCE_SECONDS)
+        except TimeoutError:
+            raise ApiError("too_slow") from None
+        finally:
+            Incoming.reading.pop(self, None)
+        return b"".join(self.parts)
+
+    async def _next_part(self) -> bytes:
+        message = await self.receive()
+        self.ended = not message.get("more_body", False)
+        if message["type"] == "http.disconnect":
+            raise ApiError("bad_request", "The body was cut short. Send it again, whole.")
+        part: bytes = message.get("body", b"")
+        return part
+
+    def _keep(self, part: bytes) -> None:
+        if self.gave_way:
+            raise ApiError("too_slow")
+        self.parts.append(part)
+        self.size += len(part)
+        Incoming.held += len(part)
+        while Incoming.held > HELD_LIMIT:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """Who has been sending for the longest gives way: slow senders shut nobody else out."""
+        oldest, end = next(iter(Incoming.reading.items()))
+        if oldest is self:
+            raise ApiError("unavailable")
+        del Incoming.reading[oldest]
+        oldest.gave_way = True
+        oldest.close()
+        if not end.expired():
+            end.reschedule(0)
+
+    async def drop(self) -> None:
+        """Takes what is left of the body, in bounds, and forgets it."""
+        if self.ended:
+            return
+        self.close()
+        dropped = 0
+        with suppress(ApiError, TimeoutError):
+            async with asyncio.timeout(DROPPED_SECONDS):
+                while not self.ended and dropped < DROPPED_BYTES:
+                    dropped += len(await self._next_part())
+
+    async def abandoned(self) -> None:
+        """Returns when nobody waits for an answer any more. To be called when the body is read."""
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+
+    def close(self) -> None:
+        Incoming.held -= self.size
+        self.parts, self.size = [], 0
