@@ -5,51 +5,90 @@ python -m bench [--quick] [SCENARIO …]
 
 import argparse
 import json
-import os
-import platform
 import sys
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from bench import stage
+from bench import processes, stage
 from bench.figures import Row, table
+from bench.machine import about, commit, machine
 
-SCENARIOS = ("lists",)
+# In this order: those that want the same processes or the same rows follow each other.
+SCENARIOS = (
+    "fold",
+    "idle",
+    "end_to_end",
+    "latency",
+    "steady",
+    "noisy",
+    "accept_singles",
+    "accept_batches",
+    "broker_frozen",
+    "digest",
+    "csv",
+    "lists",
+    "admin_lists",
+)
 RESULTS = Path(__file__).with_name("results.json")
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    arguments.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=", ".join(SCENARIOS))
-    arguments.add_argument("--quick", action="store_true", help="small, to see that it runs")
-    options = arguments.parse_args()
-    if unknown := set(options.scenarios) - {*SCENARIOS}:
-        arguments.error(f"There is no scenario {', '.join(unknown)}. There are: {SCENARIOS}.")
+    options = arguments()
+    if options.show:
+        print(shown())
+        return
     rows: list[Row] = []
-    with stage.services():
-        for name in options.scenarios or SCENARIOS:
-            print(f"== {name}", file=sys.stderr, flush=True)
-            rows += import_module(f"bench.{name}").run(quick=options.quick)
-    print(f"{machine()['cpus']} CPUs, {machine()['processor']}, Python {machine()['python']}")
-    print(table(rows))
-    if not options.quick:
-        results = {"machine": machine(), "figures": [row.as_dict() for row in rows]}
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    with stage.services(), processes.kept() as running:
+        for name in sorted(options.scenarios or SCENARIOS, key=SCENARIOS.index):
+            here = machine()
+            print(f"== {name}, on {about(here)}", file=sys.stderr, flush=True)
+            found: list[Row] = import_module(f"bench.{name}").run(running, quick=options.quick)
+            if not options.quick:
+                keep(name, found, here)
+            rows += found
+    print(table([row.as_dict() for row in rows]))
 
 
-def machine() -> dict[str, Any]:
-    models = [
-        line.partition(":")[2].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    ]
-    return {
-        "cpus": os.cpu_count(),
-        "processor": models[0] if models else platform.processor(),
-        "system": platform.platform(),
-        "python": platform.python_version(),
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=", ".join(SCENARIOS))
+    parser.add_argument("--quick", action="store_true", help="small, to see that it runs")
+    parser.add_argument("--show", action="store_true", help="the last figures, without measuring")
+    options = parser.parse_args()
+    if unknown := set(options.scenarios) - {*SCENARIOS}:
+        known = ", ".join(SCENARIOS)
+        parser.error(f"There is no scenario {', '.join(unknown)}. There are: {known}.")
+    return options
+
+
+def results() -> dict[str, Any]:
+    kept: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    return kept
+
+
+def keep(scenario: str, rows: list[Row], machine: dict[str, Any]) -> None:
+    """In place of this scenario's earlier figures; those of the others stay."""
+    now = {
+        "measured": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        "commit": commit(),
+        "machine": machine,
+        "figures": [row.as_dict() for row in rows],
     }
+    everything = {**results(), scenario: now}
+    ordered = {name: everything[name] for name in SCENARIOS if name in everything}
+    RESULTS.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n")
+
+
+def shown() -> str:
+    kept = results()
+    origins = [
+        f"* `{name}`: {run['measured']}, commit {run['commit']}, on {about(run['machine'])}."
+        for name, run in kept.items()
+    ]
+    figures = [figure for run in kept.values() for figure in run["figures"]]
+    return "\n".join([table(figures), *origins])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a scenario needs: a database that is thrown away, and a web server on it."""
+"""What a scenario needs: a database that is thrown away, a key, and a web server on it."""
 
 import contextlib
 import os
@@ -7,13 +7,31 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from bench import events
+
+if TYPE_CHECKING:
+    from config.children import Child
+
 ROOT = Path(__file__).resolve().parents[1]
-READY_SECONDS = 30.0
+READY_SECONDS = 60.0
+# No scenario is to run into a limit of its key.
+NO_LIMIT = 2_000_000_000
+# What `empty` leaves alone.
+KEPT = {
+    "tracking_application",
+    "tracking_apikey",
+    "tracking_eventtype",
+    "tracking_schemaversion",
+    "bench_inbox",
+}
 
 
 @contextlib.contextmanager
@@ -51,20 +69,31 @@ def web() -> Iterator[HTTPConnection]:
     """A web server as production has it, and one connection to it that stays open."""
     from config import children
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    log = Path(os.environ["EYE_DATA_DIR"]) / "web.log"
-    environment = children.environment(os.environ)
-    server = children.Child("web", children.web("127.0.0.1", port), environment, log)
+    port = free_port()
+    server = child("web", children.web("127.0.0.1", port))
     server.start()
     try:
-        yield _connected(port)
+        yield connected(port)
     finally:
         server.stop()
 
 
-def _connected(port: int) -> HTTPConnection:
+def child(name: str, argv: Sequence[str], **environ: str) -> "Child":
+    """A process on the services of the stage, to be started and stopped."""
+    from config import children
+
+    log = Path(os.environ["EYE_DATA_DIR"]) / f"{name}.log"
+    return children.Child(name, argv, children.environment(os.environ, **environ), log)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def connected(port: int) -> HTTPConnection:
     deadline = time.monotonic() + READY_SECONDS
     while True:
         connection = HTTPConnection("127.0.0.1", port, timeout=60)
@@ -77,6 +106,90 @@ def _connected(port: int) -> HTTPConnection:
             time.sleep(0.05)
         else:
             return connection
+
+
+def sql(statement: str, values: Sequence[Any] | Mapping[str, Any] | None = None) -> list[Any]:
+    """Runs a statement in a transaction of its own; its rows, if it has any."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return cursor.fetchall() if cursor.description else []
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    application_id: int
+    key_id: int
+    key: str
+
+
+@cache
+def sender(application: str) -> Sender:
+    """A secret key of an application that may send as much as it can."""
+    from tracking import event_types, keys
+    from tracking.models import Application, EventType
+
+    new = keys.create_key(application, "secret")
+    owner = Application.objects.get(name=application)
+    owner.secret_events_per_minute = NO_LIMIT
+    owner.save()
+    name = {"category": events.OWN_CATEGORY, "name": events.OWN_NAME}
+    kind = EventType.objects.create(application=owner, **name)
+    event_types.add_version(kind, events.OWN_SCHEMA, user=None)
+    return Sender(owner.pk, new.record.pk, new.key)
+
+
+def shop() -> Sender:
+    """Who sends, where it does not matter who."""
+    return sender("shop")
+
+
+@cache
+def staff_cookie() -> str:
+    """Of a superuser's admin session."""
+    from django.contrib.auth.models import User
+    from django.test import Client
+
+    client = Client()
+    client.force_login(User.objects.create_superuser("analyst"))
+    return f"sessionid={client.cookies['sessionid'].value}"
+
+
+def copy_inbox() -> None:
+    """A table for the bare app, with the inbox's indexes and settings."""
+    sql("CREATE TABLE IF NOT EXISTS bench_bare (LIKE tracking_batch INCLUDING ALL)")
+    table = "SELECT unnest(reloptions) FROM pg_class WHERE oid = 'tracking_batch'::regclass"
+    for (setting,) in sql(table):
+        sql(f"ALTER TABLE bench_bare SET ({setting})")
+
+
+def empty() -> None:
+    """No batch, event or report is left; and what was written before is on disk."""
+    rows = sql(
+        "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition "
+        "AND relname ~ '^(tracking|reports|bench)_' ORDER BY relname"
+    )
+    names = [name for (name,) in rows if name not in KEPT]
+    truncate(names)
+    sql("CHECKPOINT")
+
+
+def truncate(tables: Sequence[str], attempts: int = 5) -> None:
+    """A worker that looks around meanwhile may wait for us while we wait for it."""
+    from django.db import OperationalError
+
+    try:
+        sql(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY")
+    except OperationalError:
+        if attempts == 1:
+            raise
+        truncate(tables, attempts - 1)
+
+
+def say(text: str) -> None:
+    """Progress, apart from the figures."""
+    print(f"   {text}", file=sys.stderr, flush=True)
 
 
 def milliseconds(since: float) -> float:

@@ -1,0 +1,56 @@
+"""GET /api/reports.csv of a million reports: how fast it streams, and what it costs in memory."""
+
+from http.client import HTTPConnection
+from time import perf_counter
+
+from bench import stage, usage
+from bench.figures import Row, at_most, middle, ratio_at_least
+from bench.filled import EVENTS_A_SESSION, plan, sessions_and_reports
+from bench.processes import Processes
+
+NAME = "csv"
+LIMIT = "COPY TO by the server, into /dev/null, of the same reports, in the same order and format"
+PIECE = 1 << 16
+
+
+def run(processes: Processes, quick: bool) -> list[Row]:
+    rounds, reports = (1, 5_000) if quick else (4, 1_000_000)
+    sessions_and_reports(plan(reports * EVENTS_A_SESSION))
+    (port,) = processes.only("web")
+    server = usage.tree(processes.pid("web"))
+    connection = stage.connected(port)
+    headers = {"Cookie": stage.staff_cookie()}
+    idle = usage.resident_megabytes(server)
+    usage.forget_peak(server)
+    rates = [(download(connection, headers), copy()) for _ in range(rounds)]
+    more = usage.peak_megabytes(server) - idle
+    value, limit = map(middle, zip(*rates, strict=True))
+    return [
+        Row(NAME, "reports", value, "rows/s", LIMIT, limit, ratio_at_least(0.3)),
+        Row(NAME, "memory over idle, peak", more, "MB", goal=at_most(150)),
+    ]
+
+
+def download(connection: HTTPConnection, headers: dict[str, str]) -> float:
+    """Rows a second, the header counted as one."""
+    began = perf_counter()
+    connection.request("GET", "/api/reports.csv", headers=headers)
+    answer = connection.getresponse()
+    lines = 0
+    while piece := answer.read(PIECE):
+        lines += piece.count(b"\n")
+    stage.say(f"{lines:,} lines")
+    return lines / (perf_counter() - began)
+
+
+def copy() -> float:
+    """Rows a second, of all columns but the fold's state."""
+    from reports.models import SessionReport
+
+    columns = [f'"{field.column}"' for field in SessionReport._meta.concrete_fields]
+    columns.remove('"state"')
+    rows = f"SELECT {', '.join(columns)} FROM reports_sessionreport ORDER BY session_id"
+    count = int(stage.sql("SELECT count(*) FROM reports_sessionreport")[0][0])
+    began = perf_counter()
+    stage.sql(f"COPY ({rows}) TO '/dev/null' WITH (FORMAT csv, HEADER)")
+    return count / (perf_counter() - began)

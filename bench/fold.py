@@ -1,0 +1,57 @@
+"""The fold of one session's pointer samples, in one process."""
+
+import json
+from datetime import timedelta
+from time import perf_counter
+from uuid import UUID
+
+from bench.events import some_time_ago
+from bench.figures import Row, at_least, middle
+from bench.processes import Processes
+
+NAME = "fold"
+LIMIT = "decoding the JSON of the same events with msgspec into the same structs, and nothing else"
+# As eye.js sends them: a path a second, a sample for each frame.
+PATH_SAMPLES = 60
+FRAME_MS = 16
+
+
+def run(processes: Processes, quick: bool) -> list[Row]:
+    import msgspec
+
+    from reports.fold import FoldEvent, fold_in_order
+    from reports.parameters import PARAMETERS
+    from reports.samples import PointerPath
+
+    rounds, samples = (1, 30_000) if quick else (6, 3_000_000)
+    start = some_time_ago()
+    paths = [path(n) for n in range(samples // PATH_SAMPLES)]
+    events = [
+        FoldEvent(UUID(int=n), start + timedelta(seconds=n), "pointer", "path", data)
+        for n, data in enumerate(paths)
+    ]
+    decode = msgspec.json.Decoder(PointerPath).decode
+    rates: list[tuple[float, float]] = []
+    for _ in range(rounds):
+        began = perf_counter()
+        result = fold_in_order(None, events, PARAMETERS)
+        between = perf_counter()
+        for data in paths:
+            decode(data)
+        rates.append((samples / (between - began), samples / (perf_counter() - between)))
+    if result.state.pointer.samples != samples:
+        raise RuntimeError("The fold has left samples out.")
+    value, limit = map(middle, zip(*rates, strict=True))
+    return [Row(NAME, "a session's samples", value, "samples/s", LIMIT, limit, at_least(2_000_000))]
+
+
+def path(n: int) -> str:
+    """A second of movement to and fro, with rests."""
+    frames = [n * PATH_SAMPLES + i for i in range(PATH_SAMPLES)]
+    data = {
+        "t": [FRAME_MS * i + (i % 3) / 10 for i in range(PATH_SAMPLES)],
+        "x": [abs(frame * 7 % 2_600 - 1_300) if frame % 10 else 640 for frame in frames],
+        "y": [abs(frame * 3 % 1_700 - 850) + frame % 4 * 0.25 for frame in frames],
+        "page": {"path": f"/products/{n // 60}"},
+    }
+    return json.dumps(data, separators=(",", ":"))
