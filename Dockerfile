@@ -20,5 +20,7 @@ RUN python -m compileall -q . && useradd --system --uid 10001 eye
 USER eye
 
 EXPOSE 8000
-CMD ["granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", \
-     "--workers", "2", "--blocking-threads", "4", "config.wsgi:application"]
+CMD ["granian", "--interface", "asginl", "--host", "0.0.0.0", "--port", "8000", \
+     "--workers", "2", "--http", "1", "--http1-header-read-timeout", "10000", \
+     "--http1-buffer-size", "65536", "--backpressure", "4096", "--no-ws", \
+     "config.asgi:application"]

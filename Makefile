@@ -1,6 +1,6 @@
 # `make run` needs nothing but make, git and Python; see README.md.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test e2e bench fuzz openapi lint fmt lock clean
+.PHONY: help setup run test e2e bench ledger fuzz openapi lint fmt lock clean
 
 PYTHON := .venv/bin/python
 UV := $(or $(shell command -v uv),.venv/bin/uv)
@@ -29,9 +29,13 @@ e2e: ## run the browser tests only
 	@bin/setup dev
 	$(PYTHON) -m pytest -m browser $(PARALLEL) $(ARGS)
 
-bench: ## measure, on ten million events of its own (ARGS=--quick: on a few, to see that it runs)
+bench: ## measure everything beside its limit, for half an hour (ARGS="accept_singles digest" or --quick)
 	@bin/setup dev
 	$(PYTHON) -m bench $(ARGS)
+
+ledger: ## prove, while faults are injected, that a 202 means kept (LONG=1: a million events)
+	@bin/setup dev
+	$(PYTHON) -m ledger $(if $(LONG),--long) $(ARGS)
 
 fuzz: ## hold the API to its OpenAPI document for ten minutes (EYE_FUZZ_SECONDS)
 	@bin/setup dev

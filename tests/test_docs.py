@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from celery import current_app
+from config import children
 from django.urls import URLPattern, URLResolver, get_resolver
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -67,6 +68,15 @@ def test_every_task_is_mentioned() -> None:
     ours = [name for name in current_app.tasks if not name.startswith("celery.")]
     assert ours
     assert [name for name in ours if f"`{name}`" not in ALL] == []
+
+
+def test_the_web_server_has_the_same_options_everywhere() -> None:
+    command = " ".join(children.web("127.0.0.1", 8000))
+    bounds = re.findall(r"--(?:http|backpressure)\S* \d+", command)
+    assert len(bounds) == 4
+    for place in (ROOT / "Dockerfile", ROOT / "docs" / "production.md"):
+        text = re.sub(r'[",\\\s]+', " ", place.read_text())
+        assert [bound for bound in bounds if bound not in text] == []
 
 
 @pytest.mark.parametrize("doc", DOCS, ids=lambda doc: doc.name)

@@ -23,7 +23,7 @@ from reports import builder
 from reports.models import SessionReport
 from tests.cast import START, Sender, at, event, path
 from tests.waiting import until
-from tracking import audit, inbox
+from tracking import audit, claims, inbox
 from tracking.audit import Actor
 from tracking.models import AuditEntry, SetAsideBatch
 
@@ -91,7 +91,7 @@ def scene(shop: Sender, session: UUID) -> Scene:
 def set_aside(shop: Sender) -> int:
     with transaction.atomic():  # or a worker that runs beside this test would be quicker
         shop.post([event("6f9619ff-8b86-4011-b42d-00c04fc964ff")])
-        (batch,) = inbox.claim()
+        (batch,) = claims.claim()
         inbox.set_aside(batch, "It was not digested in 8 attempts.")
     return int(SetAsideBatch.objects.get(receipt=batch.receipt).pk)
 

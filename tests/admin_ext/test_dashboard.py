@@ -12,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 from admin_ext import queries
 from tests.admin_ext.cast import Scene, staff
 from tests.cast import Sender, event
-from tracking import inbox
+from tracking import claims
 from tracking.models import SetAsideBatch
 
 DATA = reverse("admin:eye_dashboard_data")
@@ -102,7 +102,7 @@ def test_a_set_aside_batch_is_replayed_under_its_receipt(owner: Client, scene: S
     assert SetAsideBatch.objects.exists()
     owner.post(address, {**selection, "confirmed": "1"})
     assert not SetAsideBatch.objects.exists()
-    (claimed,) = inbox.claim()
+    (claimed,) = claims.claim()
     assert claimed.receipt == kept.receipt
 
 

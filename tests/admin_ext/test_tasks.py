@@ -7,6 +7,7 @@ from celery import current_app
 from django.test import Client
 from django.urls import reverse
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
+from django_celery_beat.schedulers import DatabaseScheduler
 from django_celery_results.models import TaskResult
 
 from admin_ext import display
@@ -70,6 +71,16 @@ def test_any_result_can_be_shown(owner: Client, scene: Scene) -> None:
         assert page.status_code == 200, text
         assert HOSTILE[0] not in page.content.decode()
         assert owner.get(LIST).status_code == 200, text
+
+
+def test_what_runs_by_the_clock_is_known_and_does_not_pile_up(transactional_db: None) -> None:
+    """Beat queues it also while no worker is there."""
+    DatabaseScheduler(app=current_app)
+    scheduled = PeriodicTask.objects.exclude(task="celery.backend_cleanup")
+    assert {task.name for task in scheduled} == {*current_app.conf.beat_schedule}
+    for task in scheduled:
+        assert task.task in current_app.tasks
+        assert task.expire_seconds
 
 
 @pytest.fixture

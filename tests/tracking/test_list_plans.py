@@ -8,14 +8,15 @@ from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from tests.cast import Sender, sender
+from tracking import partitions, retention
 from tracking.ids import first_id_at
-from tracking.models import Event
+from tracking.models import Application, Event, Session
 
 EVENTS = 24_000
 APPLICATIONS = ("shop", "blog", "game")
@@ -169,3 +170,44 @@ def test_what_is_found_is_what_a_plain_query_finds(shops: list[Sender], owner: C
         found += [row["id"] for row in answer["results"]]
         path = answer["next"]
     assert found[:250] == expected
+
+
+def test_what_an_application_keeps_no_longer_is_not_looked_for_among_the_others(
+    shops: list[Sender],
+) -> None:
+    """It is little, as a rule, between much of others and much of its own that is newer."""
+    game = shops[2].application_id
+    cutoff = START + timedelta(seconds=EVENTS * 2 // 3)
+    Event.objects.filter(timestamp__gte=cutoff).update(application=game)
+    aged = Event.objects.filter(application=game, timestamp__lt=cutoff)
+    aged.exclude(pk__in=[*aged.values_list("pk", flat=True)[:10]]).delete()
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE tracking_event")
+    Application.objects.filter(pk=game).update(retention_days=1)
+    with transaction.atomic(), CaptureQueriesContext(connection) as queries:
+        assert next(retention._slices(cutoff + timedelta(days=1))).events == 10
+        sql = next(q["sql"] for q in queries if f"LIMIT {retention.SLICE}" in q["sql"])
+        nodes = plan(sql)
+    assert sum(n.get("Rows Removed by Filter", 0) for n in nodes) == 0
+    assert not [n for n in nodes if read_more_than_it_shows(n)]
+
+
+def test_the_sessions_of_a_past_month_are_found_and_counted_in_an_index(
+    shops: list[Sender], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partitions, "ENTRIES", 1_000)
+    ids = Event.objects.order_by().values_list("session_id", flat=True).distinct()
+    Session.objects.bulk_create(Session(pk=id, event_count=EVENTS // 12) for id in ids)
+    Application.objects.update(retention_days=1)
+    with transaction.atomic(), CaptureQueriesContext(connection) as queries:
+        sliced = retention._slices(THIS_MONTH + timedelta(days=1))
+        assert next(sliced).events
+        for part in ("SELECT DISTINCT session_id", "SELECT count(*)"):
+            (sql,) = [q["sql"] for q in queries if part in q["sql"]]
+            nodes = plan(sql)
+            assert not [n for n in nodes if read_more_than_it_shows(n)]
+            read = [
+                n["Actual Rows"] * n["Actual Loops"] for n in nodes if "Index" in n["Node Type"]
+            ]
+            assert sum(read) <= EVENTS // 6
+        transaction.set_rollback(True)
