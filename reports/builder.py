@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from time import monotonic
+from time import sleep
 from typing import Any
 from uuid import UUID
 
@@ -34,11 +34,16 @@ from reports.parameters import PARAMETERS
 from tracking import locks
 from tracking.faults import Fault, classify, sqlstate
 from tracking.models import Session
+from tracking.nudge import Bell, Shift
 
 logger = logging.getLogger(__name__)
 
 STALE_AT_ONCE = 100
-LONGEST_RUN_SECONDS = 30.0
+# One task does not hold its worker for longer than this, but for the session it is at; another one
+# goes on.
+SHIFT_SECONDS = 1.0
+# A report whose session goes on is built anew after this long at the earliest.
+PAUSE_SECONDS = 0.05
 ATTEMPTS = 5
 SERIALIZATION_FAILURE = "40001"
 UNIQUE_VIOLATION = "23505"
@@ -57,13 +62,15 @@ class Built:
     anew: bool
 
 
-def build_stale() -> dict[str, int]:
-    """Builds every stale report, latest sessions first; what one run has no time for waits."""
+def build_stale(bell: Bell | None = None) -> dict[str, int]:
+    """Builds every stale report, latest sessions first, or what fits in a shift."""
     totals = {"built": 0, "failed": 0}
     passed_over: set[UUID] = set()
-    ends = monotonic() + LONGEST_RUN_SECONDS
-    while monotonic() < ends and (stale := stale_sessions(passed_over)):
+    shift = Shift(bell, SHIFT_SECONDS)
+    while stale := stale_sessions(passed_over) or _last_look(passed_over, shift):
         for session_id in stale:
+            if not shift.goes_on():
+                break
             try:
                 build(session_id)
                 totals["built"] += 1
@@ -76,7 +83,17 @@ def build_stale() -> dict[str, int]:
                 logger.exception("The report of session %s cannot be built", session_id)
                 passed_over.add(session_id)
                 totals["failed"] += 1
+        if not shift.goes_on():
+            break
+        if bell:
+            sleep(PAUSE_SECONDS)
+    shift.end()
     return totals
+
+
+def _last_look(passed_over: Iterable[UUID], shift: Shift) -> list[UUID]:
+    shift.last_look()
+    return stale_sessions(passed_over)
 
 
 def _befalls_all(error: Exception) -> bool:

@@ -9,8 +9,7 @@ from tracking.nudge import Bell
 
 @shared_task(name="reports.build_stale", ignore_result=True, acks_late=False)
 def build_stale() -> dict[str, int]:
-    bell.answered()
-    return builder.build_stale()
+    return builder.build_stale(bell)
 
 
 @shared_task(

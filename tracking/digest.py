@@ -7,7 +7,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from time import monotonic, sleep
+from time import sleep
 
 from django.db import Error, connection, transaction
 
@@ -16,6 +16,7 @@ from tracking.checking import Checked, Checker, plain
 from tracking.claims import Claimed
 from tracking.event_types import Types
 from tracking.faults import Fault, classify, sqlstate
+from tracking.nudge import Bell, Shift
 from tracking.prepared import Prepared, prepare
 from tracking.problems import Problem
 from tracking.signals import sessions_changed
@@ -23,10 +24,13 @@ from tracking.validation import refused
 
 logger = logging.getLogger(__name__)
 
-# A worker that found the inbox empty looks once more after this long before it stops.
+# Where a worker took all that waited, it lets more come before it looks again: ten events cost it
+# little more than one.
+PAUSE_SECONDS = 0.02
+# And when it finds the inbox empty, it looks once more after this long before it stops.
 LINGER_SECONDS = 0.05
-# One task does not hold its worker for longer than this; the next nudge or the sweeper goes on.
-LONGEST_RUN_SECONDS = 30.0
+# One task does not hold its worker for longer than this; another one goes on.
+SHIFT_SECONDS = 1.0
 TURN_SECONDS = 0.0005
 
 # A crash loses the commit and the batches' removal together, so it need not wait for the disk.
@@ -52,23 +56,27 @@ class Round:
         return sum(batch.n_events for batch in self.claimed)
 
 
-def digest_until_empty() -> dict[str, int]:
-    """Digests all that waits, or what fits in a run; how many batches and events that was.
+def digest_until_empty(bell: Bell | None = None) -> dict[str, int]:
+    """Digests all that waits, or what fits in a shift; how many batches and events that was.
 
     In a backlog, one round is made ready while the one before is stored.
     """
     totals = {"batches": 0, "events": 0}
-    ends = monotonic() + LONGEST_RUN_SECONDS
+    shift = Shift(bell, SHIFT_SECONDS)
     with _quick_turns(), ThreadPoolExecutor(1) as pool:
-        round = _begin(pool) or _linger(pool)
+        round = _begin(pool) or _last_look(pool, shift)
         while round:
-            ahead = _begin(pool) if claims.backlog() and monotonic() < ends else None
+            behind = claims.backlog()
+            goes_on = shift.goes_on(behind)
+            ahead = _begin(pool) if behind and goes_on else None
             _finish(round, ahead)
             totals["batches"] += len(round.claimed)
             totals["events"] += round.events
+            if goes_on and ahead is None:
+                sleep(PAUSE_SECONDS)
+                ahead = _begin(pool) or _last_look(pool, shift)
             round = ahead
-            if round is None and monotonic() < ends:
-                round = _begin(pool) or _linger(pool)
+    shift.end()
     return totals
 
 
@@ -104,8 +112,9 @@ def _begin(pool: Executor, min_age: timedelta = timedelta(0)) -> Round | None:
     return Round(claimed, pool.submit(_prepared, fresh, types))
 
 
-def _linger(pool: Executor) -> Round | None:
+def _last_look(pool: Executor, shift: Shift) -> Round | None:
     sleep(LINGER_SECONDS)
+    shift.last_look()
     return _begin(pool)
 
 

@@ -19,6 +19,7 @@ from tracking.models import ApiKey, Application
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 PREFIXES = {ApiKey.Kind.PUBLISHABLE: "eye_pk_", ApiKey.Kind.SECRET: "eye_sk_"}
+SOME_PREFIX = tuple(PREFIXES.values())
 # How long a looked-up key is believed, and an unknown one refused, without asking again.
 MEMORY_SECONDS = 5.0
 MEMORY_SIZE = 10_000
@@ -46,6 +47,10 @@ def clean_origin(text: str) -> str:
     shown_host = f"[{host}]" if ":" in host else host
     shown_port = "" if port in {None, DEFAULT_PORTS[parts.scheme]} else f":{port}"
     return f"{parts.scheme}://{shown_host}{shown_port}"
+
+
+class NotRecalled(LookupError):
+    """Only the database can tell whose key this is."""
 
 
 class CannotRotate(ValueError):
@@ -133,19 +138,25 @@ def capture_key() -> str:
 
 def authenticate(key: str) -> Caller | None:
     """The caller of a live key; None for an unknown, revoked or expired one."""
-    if not key.startswith(tuple(PREFIXES.values())):
-        return None
-    sha256 = _sha256(key)
-    caller = _remembered(sha256)
-    if caller and caller.expires_at and caller.expires_at <= now():
-        return None
-    return caller
+    try:
+        return recall(key)
+    except NotRecalled:
+        return _live(_remember(_sha256(key)))
 
 
-def is_known(key: str) -> bool:
-    """Whether `authenticate` can tell without asking the database."""
-    until, _ = _memory.get(_sha256(key), (0.0, None))
-    return monotonic() < until or not key.startswith(tuple(PREFIXES.values()))
+def recall(key: str) -> Caller | None:
+    """The same from memory alone. Raises `NotRecalled`."""
+    if not key.startswith(SOME_PREFIX):
+        return None
+    until, caller = _memory.get(_sha256(key), FORGOTTEN)
+    if monotonic() >= until:
+        raise NotRecalled
+    return _live(caller)
+
+
+def _live(caller: Caller | None) -> Caller | None:
+    expired = caller and caller.expires_at and caller.expires_at <= now()
+    return None if expired else caller
 
 
 def forget() -> None:
@@ -153,13 +164,13 @@ def forget() -> None:
     _memory.clear()
 
 
-_memory: dict[bytes, tuple[float, Caller | None]] = {}
+# By the key's SHA-256: until when this is believed, and whose key it is, if anybody's.
+type Memory = tuple[float, Caller | None]
+FORGOTTEN: Memory = (0.0, None)
+_memory: dict[bytes, Memory] = {}
 
 
-def _remembered(sha256: bytes) -> Caller | None:
-    until, caller = _memory.get(sha256, (0.0, None))
-    if monotonic() < until:
-        return caller
+def _remember(sha256: bytes) -> Caller | None:
     caller = _look_up(sha256)
     if len(_memory) >= MEMORY_SIZE:
         _make_room()

@@ -7,9 +7,12 @@ or frozen is tried again at growing intervals, by that thread alone.
 import logging
 import os
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from math import inf
 from queue import Empty, Queue
-from time import sleep
+from socket import gethostname
+from time import monotonic, sleep
 
 from celery import Task
 from django.conf import settings
@@ -19,10 +22,11 @@ logger = logging.getLogger(__name__)
 
 # A nudge that no worker took for this long is worth nothing any more.
 EXPIRES_SECONDS = 30
-# While a nudge is queued and not yet started, no other is published; at most for this long,
-# because the broker may have lost it.
-QUEUED_SECONDS = 1
-PAUSE_SECONDS = 0.02
+# While a nudge is queued, or a worker said that it is at it, no other is published; at most for this
+# long, because the broker may have lost the one and the other may have died.
+EXPECTED_SECONDS = 1
+NUDGED = "nudged"
+PAUSE_SECONDS = 0.05
 FIRST_RETRY_SECONDS = 0.5
 LAST_RETRY_SECONDS = 8.0
 
@@ -35,6 +39,7 @@ class Bell:
         self.rung = threading.Event()
         self.thread_of = 0  # the process whose thread publishes: threads do not survive a fork
         self.starting = threading.Lock()
+        self.at_it_until = 0.0
 
     def ring(self) -> None:
         """Returns at once, whatever the broker does. Call it after the commit."""
@@ -43,14 +48,27 @@ class Bell:
             self._start_thread()
 
     def answered(self) -> None:
-        """The task calls this first, before it looks: who commits later rings again."""
-        try:
-            cache.delete(self._queued_key)
-        except Exception:  # the cache is a hint too, and each library has errors of its own
-            logger.debug("The cache did not answer", exc_info=True)
+        """Who commits after this rings again. The task calls it, and then looks for the last time."""
+        self.at_it_until = 0.0
+        with _hint():
+            cache.delete(self._key)
+
+    def at_it(self) -> bool:
+        """Says that this process looks again soon, so that no other need be nudged.
+
+        False where another has said so: then this one is not needed.
+        """
+        if monotonic() < self.at_it_until:
+            return True
+        with _hint():
+            if cache.get(self._key, NUDGED) not in {NUDGED, _here()}:
+                return False
+            cache.set(self._key, _here(), EXPECTED_SECONDS)
+        self.at_it_until = monotonic() + EXPECTED_SECONDS / 4
+        return True
 
     @property
-    def _queued_key(self) -> str:
+    def _key(self) -> str:
         return f"nudge:{self.task.name}"
 
     def _start_thread(self) -> None:
@@ -92,13 +110,60 @@ class Bell:
             raise
 
     def _is_first(self) -> bool:
-        """Whether no other nudge is queued. Only a cache that the workers share can tell."""
+        """Whether no worker is expected to look anyway. Only a cache that the workers share can tell."""
         if not settings.EYE_SHARED_CACHE:
             return True
         try:
-            return cache.add(self._queued_key, 1, QUEUED_SECONDS)
+            return cache.add(self._key, NUDGED, EXPECTED_SECONDS)
         except Exception:  # the cache is a hint as well
             return True
+
+
+class Shift:
+    """One run of a task that does whatever waits: for how long it goes on, and who takes over.
+
+    It is short, so that the other tasks of a worker that has few processes have their turn. Without
+    a bell there is nobody to take over, and it goes on to the end.
+    """
+
+    def __init__(self, bell: Bell | None, seconds: float) -> None:
+        self.bell = bell
+        self.ends = monotonic() + (seconds if bell else inf)
+
+    def goes_on(self, behind: bool = False) -> bool:
+        """Whether to look again. One worker is enough that keeps up; one that is behind is helped."""
+        if self._is_over():
+            return False
+        if self.bell and behind:
+            self.bell.answered()
+        return self.bell is None or behind or self.bell.at_it()
+
+    def last_look(self) -> None:
+        """To be called before it."""
+        if self.bell:
+            self.bell.answered()
+
+    def end(self) -> None:
+        """Whoever ends because the time is over has not looked for the last time."""
+        if self.bell and self._is_over():
+            self.bell.answered()
+            self.bell.ring()
+
+    def _is_over(self) -> bool:
+        return monotonic() >= self.ends
+
+
+def _here() -> str:
+    return f"{gethostname()} {os.getpid()}"
+
+
+@contextmanager
+def _hint() -> Iterator[None]:
+    """The cache is a hint too, and each library has errors of its own."""
+    try:
+        yield
+    except Exception:
+        logger.debug("The cache did not answer", exc_info=True)
 
 
 class BrokerAway(Exception):

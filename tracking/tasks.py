@@ -6,7 +6,6 @@ from typing import Any
 from celery import Task, shared_task
 from django.utils.timezone import now
 
-from tracking import claims
 from tracking import digest as pipeline
 from tracking import reprocess as reprocessing
 from tracking import retention as keeping
@@ -17,11 +16,7 @@ from tracking.reprocess import Totals
 
 @shared_task(name="tracking.digest", ignore_result=True, acks_late=False)
 def digest() -> dict[str, int]:
-    bell.answered()
-    totals = pipeline.digest_until_empty()
-    if claims.backlog():  # there was more than fits in one run
-        bell.ring()
-    return totals
+    return pipeline.digest_until_empty(bell)
 
 
 bell = Bell(digest)

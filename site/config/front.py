@@ -179,9 +179,10 @@ def _refusal(error: Exception, request: HttpRequest) -> ApiError:
 
 async def _body(request: HttpRequest, incoming: Incoming) -> bytes:
     """Raises `ApiError`."""
-    if (content_length(request) or 0) > SECRET_LIMIT:
+    length = content_length(request)
+    if length is not None and length > SECRET_LIMIT:
         raise ApiError("too_large")
-    body = await incoming.read(SECRET_LIMIT)
+    body = await incoming.read(SECRET_LIMIT, length)
     if len(body) > SECRET_LIMIT:
         raise ApiError("too_large")
     return body

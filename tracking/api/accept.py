@@ -58,7 +58,7 @@ def keep(entry: Entry) -> HttpResponse:
 
 
 def accepted(entry: Entry) -> HttpResponse:
-    answer = f'{{"receipt": "{entry.receipt}", "accepted": {entry.n_events}}}'
+    answer = b'{"receipt": "%s", "accepted": %d}' % (str(entry.receipt).encode(), entry.n_events)
     return HttpResponse(answer, status=202, content_type="application/json")
 
 

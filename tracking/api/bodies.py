@@ -98,7 +98,7 @@ def read_body(request: HttpRequest, limit: int) -> bytes:
 
 def content_length(request: HttpRequest) -> int | None:
     text = request.META.get("CONTENT_LENGTH") or ""
-    if not text:
+    if not text or "HTTP_TRANSFER_ENCODING" in request.META:  # which has the last word
         return None
     digits = text.lstrip("0") or "0"
     if not digits.isdecimal() or len(digits) > 18:

@@ -32,13 +32,17 @@ class Incoming:
         self.parts: list[bytes] = []
         self.size = 0
         self.ended = False
+        self.length: int | None = None
         self.gave_way = False
 
-    async def read(self, limit: int) -> bytes:
+    async def read(self, limit: int, length: int | None = None) -> bytes:
         """The body; of one that is larger, at least `limit` + 1 bytes.
 
-        Raises `ApiError` where it is cut short, comes too slowly, or there is no room for it.
+        Where its length was told, its end need not be waited for: a server says so only when it is
+        asked once more. Raises `ApiError` where it is cut short, comes too slowly, or there is no room for it.
         """
+        self.length = length
+        self._end_by_length()
         loop = asyncio.get_running_loop()
         start = loop.time()
         try:
@@ -46,8 +50,9 @@ class Incoming:
                 Incoming.reading[self] = end
                 while not self.ended and self.size <= limit:
                     self._keep(await self._next_part())
-                    in_time = min(loop.time(), start + self.size / SLOWEST_BYTES_A_SECOND)
-                    end.reschedule(in_time + PATIENCE_SECONDS)
+                    if not self.ended:
+                        in_time = min(loop.time(), start + self.size / SLOWEST_BYTES_A_SECOND)
+                        end.reschedule(in_time + PATIENCE_SECONDS)
         except TimeoutError:
             raise ApiError("too_slow") from None
         finally:
@@ -68,8 +73,13 @@ class Incoming:
         self.parts.append(part)
         self.size += len(part)
         Incoming.held += len(part)
+        self._end_by_length()
         while Incoming.held > HELD_LIMIT:
             self._make_room()
+
+    def _end_by_length(self) -> None:
+        if self.length is not None and self.size >= self.length:
+            self.ended = True
 
     def _make_room(self) -> None:
         """Who has been sending for the longest gives way: slow senders shut nobody else out."""

@@ -82,8 +82,10 @@ async def _caller(request: HttpRequest, in_thread: InThread) -> Caller | None:
     key = auth.key_of(request)
     if not key:
         return None
-    known = keys.is_known(key)
-    caller = keys.authenticate(key) if known else await in_thread(keys.authenticate, key)
+    try:
+        caller = keys.recall(key)
+    except keys.NotRecalled:
+        caller = await in_thread(keys.authenticate, key)
     try:
         request.get_host()
         if caller and (origin := request.META.get("HTTP_ORIGIN")):
@@ -101,7 +103,7 @@ async def _entry(
     length = bodies.content_length(request)
     if length is not None and length > limit:
         raise ApiError("too_large")
-    raw = await incoming.read(limit)
+    raw = await incoming.read(limit, length)
     if len(raw) > limit:
         raise ApiError("too_large")
 
