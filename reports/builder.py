@@ -1,44 +1,28 @@
-"""Building reports: from a session's events, or from its report's state and what came since.
-
-A build reads the session, its events and its report in one snapshot. It goes on from the stored
-state where the events after the last one folded, together with those folded, are all the session
-has; a late event makes the sum wrong, and the session is folded anew. So it is where a stored
-event was changed or removed since: `Session.rewritten` says in which revision.
-"""
+"""Which reports are built when, and what happens where that fails. assembly.py builds them."""
 
 import logging
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Sequence
 from time import sleep
-from typing import Any
 from uuid import UUID
 
-import msgspec
-from django.db import Error, IntegrityError, OperationalError, connection, transaction
-from django.db.models import F, Q
-from django.utils.timezone import now
+from django.db import Error, IntegrityError, OperationalError, connection
+from django.db.models import F, Q, Value
+from django.db.models.functions import Coalesce
 
-from reports.fold import (
-    Folded,
-    FoldEvent,
-    Metrics,
-    OutOfOrder,
-    State,
-    finish,
-    fold_in_order,
-)
-from reports.models import PointerSecond, SessionReport
-from reports.moments import moment
+from reports.assembly import Built, build_in_snapshot
 from reports.parameters import PARAMETERS
-from tracking import locks
 from tracking.faults import Fault, classify, sqlstate
 from tracking.models import Session
 from tracking.nudge import Bell, Shift
 
+__all__ = ["Built", "Busy", "build", "build_stale", "recompute", "stale_sessions"]
+
 logger = logging.getLogger(__name__)
 
 STALE_AT_ONCE = 100
+# Reports are built several at a time, as long as their sessions have no more new events than this.
+EVENTS_AT_ONCE = 2_000
+SESSIONS_AT_ONCE = 25
 # One task does not hold its worker for longer than this, but for the session it is at; another one
 # goes on.
 SHIFT_SECONDS = 1.0
@@ -53,36 +37,20 @@ class Busy(Exception):
     """Another worker is building this report right now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Built:
-    """Which revision a build saw, and whether it folded all events anew."""
-
-    session_id: UUID
-    revision: int
-    anew: bool
-
-
 def build_stale(bell: Bell | None = None) -> dict[str, int]:
     """Builds every stale report, latest sessions first, or what fits in a shift."""
     totals = {"built": 0, "failed": 0}
     passed_over: set[UUID] = set()
     shift = Shift(bell, SHIFT_SECONDS)
     while stale := stale_sessions(passed_over) or _last_look(passed_over, shift):
-        for session_id in stale:
+        for portion in _portions(stale):
+            built, failed = _build_each(portion)
+            # What another worker is at, what was erased meanwhile, and what failed.
+            passed_over |= {*portion} - {*built}
+            totals["built"] += len(built)
+            totals["failed"] += failed
             if not shift.goes_on():
                 break
-            try:
-                build(session_id)
-                totals["built"] += 1
-            except (Busy, Session.DoesNotExist):  # or it was erased meanwhile
-                passed_over.add(session_id)
-            except Exception as error:
-                # One session that cannot be built must not keep the others from it.
-                if _befalls_all(error):
-                    raise
-                logger.exception("The report of session %s cannot be built", session_id)
-                passed_over.add(session_id)
-                totals["failed"] += 1
         if not shift.goes_on():
             break
         if bell:
@@ -94,6 +62,37 @@ def build_stale(bell: Bell | None = None) -> dict[str, int]:
 def _last_look(passed_over: Iterable[UUID], shift: Shift) -> list[UUID]:
     shift.last_look()
     return stale_sessions(passed_over)
+
+
+def _portions(session_ids: Sequence[UUID]) -> Iterator[list[UUID]]:
+    """In the same order; whoever has many new events goes alone."""
+    new = F("event_count") - Coalesce("report__events", Value(0))
+    sizes = dict(Session.objects.filter(pk__in=session_ids).values_list("pk", new))
+    portion: list[UUID] = []
+    size = 0
+    for session_id in session_ids:
+        more = sizes.get(session_id, 0)
+        if portion and (len(portion) == SESSIONS_AT_ONCE or size + more > EVENTS_AT_ONCE):
+            yield portion
+            portion, size = [], 0
+        portion.append(session_id)
+        size += more
+    yield portion
+
+
+def _build_each(session_ids: list[UUID]) -> tuple[list[UUID], int]:
+    """Which were built, together or, where that fails, one by one; and how many failed."""
+    try:
+        return [built.session_id for built in _build(session_ids)], 0
+    except Exception as error:
+        # One session that cannot be built must not keep the others from it.
+        if _befalls_all(error):
+            raise
+        if len(session_ids) == 1:
+            logger.exception("The report of session %s cannot be built", session_ids[0])
+            return [], 1
+    apart = [_build_each([session_id]) for session_id in session_ids]
+    return [session_id for built, _ in apart for session_id in built], sum(n for _, n in apart)
 
 
 def _befalls_all(error: Exception) -> bool:
@@ -123,107 +122,47 @@ def build(session_id: UUID, anew: bool = False) -> Built:
 
     Raises `Session.DoesNotExist`, and `Busy` where another worker is at it.
     """
-    built = _build_against_others(session_id, anew)
-    # Apart from the snapshot, which an event that came meanwhile would make fail here. Where the
-    # session was erased since, and begun anew, this report is gone and its revision of no meaning.
-    Session.objects.filter(
-        pk=session_id, report_revision__lt=built.revision, report__revision__gte=built.revision
-    ).update(report_revision=built.revision)
+    if built := _build([session_id], anew):
+        return built[0]
+    Session.objects.only("pk").get(pk=session_id)
+    raise Busy
+
+
+# In the order of the ids, as whoever stores events takes them. Where a session was erased since,
+# and begun anew, its report is gone and the revision of no meaning.
+NOTE = """
+SET LOCAL synchronous_commit = off;
+WITH built AS (
+    SELECT id, built.revision
+      FROM tracking_session JOIN unnest(%s::uuid[], %s::bigint[]) AS built(id, revision) USING (id)
+     WHERE report_revision < built.revision
+       AND EXISTS (SELECT FROM reports_sessionreport AS report
+                    WHERE report.session_id = id AND report.revision >= built.revision)
+     ORDER BY id FOR NO KEY UPDATE OF tracking_session
+)
+UPDATE tracking_session SET report_revision = built.revision
+  FROM built WHERE tracking_session.id = built.id
+"""
+
+
+def _build(session_ids: Sequence[UUID], anew: bool = False) -> list[Built]:
+    """Those of these reports that could be built. Notes it apart from their snapshot.
+
+    There, an event that came meanwhile would make the note fail.
+    """
+    built = _build_against_others(session_ids, anew)
+    columns = [one.session_id for one in built], [one.revision for one in built]
+    with connection.cursor() as cursor:
+        cursor.execute(NOTE, columns)
     return built
 
 
-def _build_against_others(session_id: UUID, anew: bool) -> Built:
-    """Looks again where another build committed between this one's snapshot and its lock."""
+def _build_against_others(session_ids: Sequence[UUID], anew: bool) -> list[Built]:
+    """Looks again where another build committed between this one's snapshot and its locks."""
     for _ in range(ATTEMPTS - 1):
         try:
-            return _build_in_snapshot(session_id, anew)
+            return build_in_snapshot(session_ids, anew)
         except (OperationalError, IntegrityError) as error:
             if sqlstate(error) not in {SERIALIZATION_FAILURE, UNIQUE_VIOLATION}:
                 raise
-    return _build_in_snapshot(session_id, anew)
-
-
-def _build_in_snapshot(session_id: UUID, anew: bool) -> Built:
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        if not locks.try_session(session_id):
-            raise Busy
-        session = Session.objects.get(pk=session_id)
-        report = SessionReport.objects.filter(pk=session_id).first()
-        continued = None if anew else _continue(session, report)
-        folded = continued or fold_in_order(None, _events(session_id, None), PARAMETERS)
-        _save(session, report, folded, anew=continued is None)
-    return Built(session_id, session.revision, continued is None)
-
-
-def _continue(session: Session, report: SessionReport | None) -> Folded | None:
-    """The report's state with the events after it; None where they are not all there is."""
-    if report is None or report.state is None or report.version != PARAMETERS.version:
-        return None
-    if report.revision < session.rewritten:
-        return None
-    try:
-        state = State.from_json(bytes(report.state))
-        folded = fold_in_order(state, _events(session.pk, state.last_id), PARAMETERS)
-    except (OutOfOrder, msgspec.DecodeError):
-        return None
-    return folded if folded.state.events == session.event_count else None
-
-
-EVENTS = """
-SELECT id, "timestamp", category, name, data::text
-  FROM tracking_event WHERE session_id = %s AND id > %s ORDER BY id
-"""
-NIL = UUID(int=0)
-
-
-def _events(session_id: UUID, after: UUID | None) -> Iterator[FoldEvent]:
-    """A session's events after the last one folded, in the order of the fold, page by page."""
-    with connection.chunked_cursor() as cursor:
-        cursor.execute(EVENTS, [session_id, after or NIL])
-        for row in cursor:
-            yield FoldEvent(*row)
-
-
-def _save(session: Session, report: SessionReport | None, folded: Folded, anew: bool) -> None:
-    number = report.build + 1 if report else 1
-    metrics = finish(
-        folded.state, errors=session.error_count, clock_offset_ms=session.clock_offset_ms
-    )
-    SessionReport(
-        session=session,
-        revision=session.revision,
-        computed_at=now(),
-        data_until=_data_until(folded.state),
-        build=number,
-        anew_build=number if anew or report is None else report.anew_build,
-        state=folded.state.to_json(),
-        **_columns(metrics),
-    ).save(force_insert=report is None, force_update=report is not None)
-    if anew:
-        PointerSecond.objects.filter(session=session).delete()
-    PointerSecond.objects.bulk_create(
-        [
-            PointerSecond(session=session, build=number, **second._asdict())
-            for second in folded.seconds
-        ],
-        batch_size=1_000,
-        update_conflicts=True,
-        unique_fields=["session", "second"],
-        update_fields=["distance_px", "moving_ms", "peak_speed", "samples", "build"],
-    )
-
-
-def _data_until(state: State) -> datetime | None:
-    """The time of the last sample, which a path has after its event's timestamp."""
-    last = state.pointer.last
-    times = [state.activity.last_us, last.t if last else None]
-    return moment(max(known)) if (known := [us for us in times if us is not None]) else None
-
-
-def _columns(metrics: Metrics) -> dict[str, Any]:
-    """Every number of the report; the columns have their names."""
-    return {name: getattr(metrics, name) for name in metrics.__struct_fields__} | {
-        "flags": list(metrics.flags)
-    }
+    return build_in_snapshot(session_ids, anew)

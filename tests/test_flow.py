@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -177,8 +178,8 @@ def end_connections() -> None:
         )
 
 
-def unknown_tasks() -> int:
-    return TaskResult.objects.filter(result__contains="no.such.task").count()
+def unknown_tasks_are(count: int) -> bool:
+    return TaskResult.objects.filter(result__contains="no.such.task").count() == count
 
 
 def test_connections_that_were_ended_are_made_anew(web: Process) -> None:
@@ -199,7 +200,7 @@ def test_junk_in_the_queue_ends_no_worker(web: Process, worker: Process, sweeper
     before = worker.process
     for times in (1, 2):
         publish_junk()
-        until(lambda n=times: unknown_tasks() >= n)
+        until(partial(unknown_tasks_are, times))
         end_connections()
     receipt = client.send(event(uuid4()))
     until(lambda: digested([receipt]))

@@ -1,6 +1,7 @@
 """Advisory locks: each is held to the end of the running transaction."""
 
 from collections.abc import Collection
+from typing import cast
 from uuid import UUID
 
 from django.db import connection
@@ -45,9 +46,11 @@ def session(session_id: UUID) -> None:
     _lock("pg_advisory_xact_lock(hashtextextended(%s, 0))", str(session_id))
 
 
-def try_session(session_id: UUID) -> bool:
-    """The same without waiting: whether the lock was free."""
-    return _lock("pg_try_advisory_xact_lock(hashtextextended(%s, 0))", str(session_id)) is True
+def try_sessions(session_ids: Collection[UUID]) -> list[UUID]:
+    """The same without waiting, for several: those whose lock was free."""
+    free = "pg_try_advisory_xact_lock(hashtextextended(id::text, 0))"
+    call = f"array(SELECT id FROM unnest(%s::uuid[]) AS session(id) WHERE {free})"
+    return cast("list[UUID]", _lock(call, list(session_ids)))
 
 
 def sessions(session_ids: Collection[UUID]) -> None:

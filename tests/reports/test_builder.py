@@ -231,7 +231,7 @@ def test_a_session_erased_during_a_build_may_begin_anew(
         shop.send(move(session, seconds, 0, 0))
     build = builder._build_against_others
 
-    def build_and_erase(*args: Any) -> builder.Built:
+    def build_and_erase(*args: Any) -> list[builder.Built]:
         monkeypatch.undo()
         built = build(*args)
         erase.erase_session(session, shop.application_id, Actor("somebody"))

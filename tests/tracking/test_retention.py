@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from django.utils.timezone import now
 from django_celery_results.models import TaskResult
 
-from reports import builder
+from reports import assembly, builder
 from reports.models import PointerSecond, SessionReport
 from tests.cast import Sender, elsewhere, event, path, somebody_waits
 from tests.processes import Process
@@ -434,14 +434,14 @@ class TestBesideADigest:
     ) -> None:
         shop.send(stroke(session, 32, 0))
         keep(shop, 31)
-        saving, save = threading.Event(), builder._save
+        saving, save = threading.Event(), assembly._save
 
         def slow(*args: Any, **kwargs: Any) -> None:
             saving.set()
             until(somebody_waits)
             save(*args, **kwargs)
 
-        monkeypatch.setattr(builder, "_save", slow)
+        monkeypatch.setattr(assembly, "_save", slow)
         with ThreadPoolExecutor(1) as other:
             built = other.submit(elsewhere, builder.build, session)
             assert saving.wait(10)

@@ -1,0 +1,198 @@
+"""The reports of some sessions, each made from its events, or from its state and what came since.
+
+The sessions, their events and their reports are read in one snapshot. A build goes on from the
+stored state where the events after the last one folded, together with those folded, are all the
+session has; a late event makes the sum wrong, and the session is folded anew. So it is where a
+stored event was changed or removed since: `Session.rewritten` says in which revision.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from math import inf
+from operator import itemgetter
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import connection, transaction
+from django.utils.timezone import now
+
+from reports.fold import Folded, FoldEvent, Metrics, OutOfOrder, State, finish, fold_in_order
+from reports.models import PointerSecond, SessionReport
+from reports.moments import moment
+from reports.parameters import PARAMETERS
+from tracking import locks
+from tracking.models import Session
+
+# What a crash undoes is built again, so that no build need wait for the disk.
+BEFORE = """
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
+SET LOCAL synchronous_commit = off;
+SET LOCAL jit = off;
+"""
+COLUMNS = [field.name for field in SessionReport._meta.concrete_fields if not field.primary_key]
+
+
+EVENTS = """
+SELECT id, "timestamp", category, name, data::text
+  FROM tracking_event WHERE session_id = %s AND id > %s ORDER BY id
+"""
+EVENTS_OF_SEVERAL = """
+SELECT place, event.*
+  FROM unnest(%s::uuid[], %s::uuid[]) WITH ORDINALITY AS sought(session_id, after, place), LATERAL (
+    SELECT id, "timestamp", category, name, data::text
+      FROM tracking_event WHERE session_id = sought.session_id AND id > sought.after
+  ) AS event
+ ORDER BY place, id
+"""
+NO_MORE: tuple[float, Iterable[Any]] = (inf, ())
+NIL = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """Which revision a build saw, and whether it folded all events anew."""
+
+    session_id: UUID
+    revision: int
+    anew: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Due:
+    """A session, its report if it has one, and the state to go on from if that may do."""
+
+    session: Session
+    report: SessionReport | None
+    state: State | None
+
+    @property
+    def after(self) -> UUID:
+        """The event after which those lie that are not in the state."""
+        return (self.state and self.state.last_id) or NIL
+
+    @property
+    def number(self) -> int:
+        return self.report.build + 1 if self.report else 1
+
+
+def build_in_snapshot(session_ids: Sequence[UUID], anew: bool = False) -> list[Built]:
+    """Brings these reports up to date, but for those of sessions that are gone or in other hands."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(BEFORE)
+        due = _due(locks.try_sessions(session_ids), anew)
+        folded = _folded(due)
+        folded |= _folded([Due(one.session, one.report, None) for one in due if one not in folded])
+        _save(folded)
+    return [Built(one.session.pk, one.session.revision, one.state is None) for one in folded]
+
+
+def _due(session_ids: Collection[UUID], anew: bool) -> list[Due]:
+    reports = SessionReport.objects.in_bulk(session_ids)
+    due = []
+    for session in Session.objects.filter(pk__in=session_ids):
+        report = reports.get(session.pk)
+        due.append(Due(session, report, None if anew else _state(session, report)))
+    return due
+
+
+def _state(session: Session, report: SessionReport | None) -> State | None:
+    """What the fold may go on from, as far as that can be told without looking at the events."""
+    if report is None or report.state is None or report.version != PARAMETERS.version:
+        return None
+    if report.revision < session.rewritten:
+        return None
+    try:
+        return State.from_json(bytes(report.state))
+    except msgspec.DecodeError:
+        return None
+
+
+def _folded(due: Sequence[Due]) -> dict[Due, Folded]:
+    """But for those that have to be folded anew."""
+    found: dict[Due, Folded] = {}
+    for one, events in _with_events(due):
+        try:
+            folded = fold_in_order(one.state, events, PARAMETERS)
+        except OutOfOrder:
+            if one.state is None:
+                raise
+            continue
+        if one.state is None or folded.state.events == one.session.event_count:
+            found[one] = folded
+    return found
+
+
+def _with_events(due: Sequence[Due]) -> Iterator[tuple[Due, Iterator[FoldEvent]]]:
+    """The events that are not in the state, in the order of the fold, as they come in."""
+    with connection.chunked_cursor() as cursor:
+        if len(due) == 1:
+            cursor.execute(EVENTS, [due[0].session.pk, due[0].after])
+            yield due[0], map(FoldEvent._make, cursor)
+        elif due:
+            sessions = [one.session.pk for one in due], [one.after for one in due]
+            cursor.execute(EVENTS_OF_SEVERAL, sessions)
+            groups = groupby(cursor, key=itemgetter(0))
+            place, rows = next(groups, NO_MORE)
+            for here, one in enumerate(due, start=1):
+                if here < place:
+                    yield one, iter(())
+                    continue
+                yield one, (FoldEvent._make(row[1:]) for row in rows)
+                place, rows = next(groups, NO_MORE)
+
+
+def _save(folded: Mapping[Due, Folded]) -> None:
+    SessionReport.objects.bulk_create(
+        [_report(one, result) for one, result in folded.items()],
+        update_conflicts=True,
+        unique_fields=["session"],
+        update_fields=COLUMNS,
+    )
+    anew = [one.session.pk for one in folded if one.state is None and one.report]
+    if anew:
+        PointerSecond.objects.filter(session__in=anew).delete()
+    PointerSecond.objects.bulk_create(
+        [
+            PointerSecond(session=one.session, build=one.number, **second._asdict())
+            for one, result in folded.items()
+            for second in result.seconds
+        ],
+        batch_size=1_000,
+        update_conflicts=True,
+        unique_fields=["session", "second"],
+        update_fields=["distance_px", "moving_ms", "peak_speed", "samples", "build"],
+    )
+
+
+def _report(one: Due, folded: Folded) -> SessionReport:
+    errors, offset = one.session.error_count, one.session.clock_offset_ms
+    metrics = finish(folded.state, errors=errors, clock_offset_ms=offset)
+    went_on = one.state is not None and one.report is not None
+    return SessionReport(
+        session=one.session,
+        revision=one.session.revision,
+        computed_at=now(),
+        data_until=_data_until(folded.state),
+        build=one.number,
+        anew_build=one.report.anew_build if one.report and went_on else one.number,
+        state=folded.state.to_json(),
+        **_columns(metrics),
+    )
+
+
+def _data_until(state: State) -> datetime | None:
+    """The time of the last sample, which a path has after its event's timestamp."""
+    last = state.pointer.last
+    times = [state.activity.last_us, last.t if last else None]
+    return moment(max(known)) if (known := [us for us in times if us is not None]) else None
+
+
+def _columns(metrics: Metrics) -> dict[str, Any]:
+    """Every number of the report; the columns have their names."""
+    return {name: getattr(metrics, name) for name in metrics.__struct_fields__} | {
+        "flags": list(metrics.flags)
+    }
