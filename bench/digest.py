@@ -38,7 +38,7 @@ CASES = (
 
 
 def run(processes: Processes, quick: bool) -> list[Row]:
-    rounds, count = (1, 1_000) if quick else (4, 60_000)
+    rounds, count = (1, 1_000) if quick else (4, 120_000)
     processes.only()
     with digester() as digest:
         return [measured(case, digest, rounds, count) for case in CASES]

@@ -66,7 +66,8 @@ def keep(entries: Sequence[Entry]) -> list[ApiError | None]:
     admitted = [entry for entry, refusal in zip(entries, refusals, strict=True) if refusal is None]
     if admitted:
         put(admitted)
-        for entry in admitted:
-            metrics.accepted(entry.caller.publishable, entry.n_events)
+        for publishable in (False, True):
+            events = [e.n_events for e in admitted if e.caller.publishable is publishable]
+            metrics.accepted(publishable, sum(events))
         bell.ring()
     return refusals

@@ -9,9 +9,9 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from random import getrandbits
 from time import perf_counter
 from typing import Any
-from uuid import uuid4
 
 from django.core import signals
 from django.core.handlers.asgi import ASGIRequest
@@ -159,12 +159,12 @@ async def _within[T](threads: ThreadPoolExecutor, work: Callable[..., T], *args:
 def _request(scope: Scope, body: bytes = b"") -> ASGIRequest:
     """Django's request, also where text is in no encoding that Django expects."""
     headers = [
-        (name, decodable(value) if name == b"content-type" else value)
+        (name, decodable(value)) if name == b"content-type" else (name, value)
         for name, value in scope["headers"]
     ]
     query = scope["query_string"].decode(errors="replace")
     request = ASGIRequest({**scope, "headers": headers, "query_string": query}, BytesIO(body))
-    request.request_id = uuid4().hex  # type: ignore[attr-defined]
+    request.request_id = f"{getrandbits(128):032x}"  # type: ignore[attr-defined]
     return request
 
 
