@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ import psycopg2
 import pytest
 import pytest_django
 from config import embedded
+from config.identity import Identity
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connection
@@ -24,7 +26,7 @@ from django.test import Client
 
 from tests.cast import event, sender
 from tests.line import Answer, answered, head
-from tests.processes import Process, children_of, run_web
+from tests.processes import Process, children_of, free_port, run_web
 from tests.waiting import until
 from tracking.models import Batch
 
@@ -115,11 +117,50 @@ def postgres(
             connection.settings_dict |= usual
 
 
-@pytest.fixture(scope="module")
-def web(postgres: Postgres, logs: Path) -> Iterator[Process]:
+PGBOUNCER = """
+[databases]
+test_eye = host={host} user={user}
+
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+default_pool_size = 5
+query_wait_timeout = 2
+server_login_retry = 1
+logfile = {log}
+"""
+
+
+@contextlib.contextmanager
+def pgbouncer(postgres: Postgres, folder: Path) -> Iterator[str]:
+    """One in front of it; the URL that leads through."""
+    binary = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+    # Like PostgreSQL, it refuses to run as root.
+    identity = Identity(namespace=os.geteuid() == 0)
+    if not binary or not identity.can_run(binary, folder):
+        pytest.skip("PgBouncer is not installed.")
+    port, user, file = free_port(), embedded.USER, folder / "pgbouncer.ini"
+    log = folder / "pgbouncer.log"
+    file.write_text(PGBOUNCER.format(host=postgres.host, user=user, port=port, log=log))
+    process = identity.popen([binary, "-q", str(file)])
+    try:
+        yield f"postgresql://{user}@127.0.0.1:{port}/test_eye"
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module", params=["0", "1"], ids=["directly", "behind PgBouncer"])
+def web(request: pytest.FixtureRequest, postgres: Postgres, logs: Path) -> Iterator[Process]:
     url = f"postgresql://{embedded.USER}@{quote(postgres.host, safe='')}/test_eye"
-    with run_web(logs / "web.log", DATABASE_URL=url) as process:
-        yield process
+    with contextlib.ExitStack() as stack:
+        if request.param == "1":
+            url = stack.enter_context(pgbouncer(postgres, logs))
+        environ = {"DATABASE_URL": url, "EYE_PGBOUNCER": request.param}
+        yield stack.enter_context(run_web(logs / "web.log", **environ))
 
 
 @dataclass(frozen=True)
@@ -275,7 +316,7 @@ def test_one_that_takes_no_more_connections_takes_them_later(
                 others.enter_context(contextlib.closing(postgres.connect(embedded.DATABASE)))
         assert come_back_later(at_once(web, requests.all))
         assert is_alive(web)
-    assert is_served(web, requests.all)
+    until(lambda: is_served(web, requests.all), 5)
 
 
 def test_a_slow_answer_is_not_taken_for_none(
