@@ -27,7 +27,7 @@ from django.db.models.expressions import Combinable
 
 from reports.models import SessionReport
 from reports.parameters import PARAMETERS
-from tracking.models import Session, SessionApplication
+from tracking.models import Application, Session, SessionApplication
 
 PAGE_ROWS = 5_000
 ID_CHARACTERS = 36
@@ -37,10 +37,14 @@ NEWS = (
     .filter(pk=OuterRef("session_id"))
     .values_list(Case(When(report_revision__lt=F("revision"), then=TRUE), default=FALSE))
 )
+# Looked up one by one: a join may try all applications there are for each report.
+NAME = Subquery(
+    Application.objects.order_by().filter(pk=OuterRef("application_id")).values_list("name")
+)
 APPLICATIONS = (
     SessionApplication.objects.filter(session_id=OuterRef("session_id"))
     .values("session_id")
-    .annotate(names=StringAgg("application__name", ", ", order_by="application__name"))
+    .annotate(names=StringAgg(NAME, ", ", order_by=NAME))
     .values("names")
 )
 
@@ -81,24 +85,25 @@ def pages(rows_after: Callable[[UUID], QuerySet[SessionReport]]) -> Iterator[byt
     head = ",".join(COLUMNS).encode() + b"\n"
     after = UUID(int=0)
     while True:
-        page = copy(rows_after(after))
+        page, rows = copy(rows_after(after))
         yield head + page
-        if page.count(b"\n") < PAGE_ROWS:
+        if rows < PAGE_ROWS:
             return
         head = b""
         last_line = page.rfind(b"\n", 0, -1) + 1
         after = UUID(page[last_line : last_line + ID_CHARACTERS].decode())
 
 
-def copy(reports: QuerySet[SessionReport]) -> bytes:
+def copy(reports: QuerySet[SessionReport]) -> tuple[bytes, int]:
+    """The first page, and how many rows it has."""
     rows = reports.order_by("pk").values_list(*COLUMNS.values())[:PAGE_ROWS]
     try:
         query = rows.query.sql_with_params()
     except EmptyResultSet:
-        return b""
+        return b"", 0
     file = BytesIO()
     with transaction.atomic(), connection.cursor() as cursor, connection.wrap_database_errors:
         cursor.execute("SET LOCAL jit = off")  # to compile takes longer than a page
         sql = cursor.mogrify(*query).decode()
         cursor.copy_expert(f"COPY ({sql}) TO STDOUT WITH (FORMAT csv)", file)
-    return file.getvalue()
+        return file.getvalue(), cursor.rowcount
