@@ -14,6 +14,7 @@ import re
 import select
 import socket
 import sys
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -114,7 +115,8 @@ class Generator:
         self.order = order
         self.requests = requests(order)
         self.sockets = [connect(order.port) for _ in range(order.connections)]
-        self.free = [*self.sockets]
+        # In turn: the server closes a connection that is idle for ten seconds.
+        self.free = deque(self.sockets)
         self.since: dict[socket.socket, float] = {}
         self.parts: dict[socket.socket, bytes] = {}
         self.times: list[float] = []
@@ -139,7 +141,7 @@ class Generator:
             now, due = perf_counter(), self.due(self.sent)
             if due > now:
                 return due - now
-            connection = self.free.pop()
+            connection = self.free.popleft()
             self.since[connection] = due or now
             connection.sendall(self.requests[self.sent % len(self.requests)])
             self.sent += 1
