@@ -42,18 +42,18 @@ def build_stale(bell: Bell | None = None) -> dict[str, int]:
     totals = {"built": 0, "failed": 0}
     passed_over: set[UUID] = set()
     shift = Shift(bell, SHIFT_SECONDS)
-    while stale := stale_sessions(passed_over) or _last_look(passed_over, shift):
+    goes_on = True
+    while goes_on and (stale := stale_sessions(passed_over) or _last_look(passed_over, shift)):
         for portion in _portions(stale):
             built, failed = _build_each(portion)
             # What another worker is at, what was erased meanwhile, and what failed.
             passed_over |= {*portion} - {*built}
             totals["built"] += len(built)
             totals["failed"] += failed
-            if not shift.goes_on():
+            goes_on = shift.goes_on()
+            if not goes_on:
                 break
-        if not shift.goes_on():
-            break
-        if bell:
+        if bell and goes_on:
             sleep(PAUSE_SECONDS)
     shift.end()
     return totals

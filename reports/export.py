@@ -16,7 +16,6 @@ from django.db.models import (
     Field,
     Func,
     OuterRef,
-    Q,
     QuerySet,
     Subquery,
     TextField,
@@ -26,17 +25,12 @@ from django.db.models import (
 from django.db.models.expressions import Combinable
 
 from reports.models import SessionReport
-from reports.parameters import PARAMETERS
-from tracking.models import Application, Session, SessionApplication
+from reports.staleness import is_stale
+from tracking.models import Application, SessionApplication
 
 PAGE_ROWS = 5_000
 ID_CHARACTERS = 36
 TRUE, FALSE = Value("true"), Value("false")
-NEWS = (
-    Session.objects.order_by()
-    .filter(pk=OuterRef("session_id"))
-    .values_list(Case(When(report_revision__lt=F("revision"), then=TRUE), default=FALSE))
-)
 # Looked up one by one: a join may try all applications there are for each report.
 NAME = Subquery(
     Application.objects.order_by().filter(pk=OuterRef("application_id")).values_list("name")
@@ -72,12 +66,16 @@ OWN = {
     for field in SessionReport._meta.concrete_fields
     if field.name not in {"session", "state"}
 }
-COLUMNS: dict[str, Combinable] = {
-    "session": F("session_id"),  # first, and never quoted: it tells where the next page begins
-    "applications": cell(joined(NAMES)),
-    "stale": Case(When(~Q(version=PARAMETERS.version), then=TRUE), default=Subquery(NEWS)),
-    **OWN,
-}
+
+
+# The session comes first, and is never quoted: it tells where the next page begins.
+HEAD = ("session", "applications", "stale", *OWN)
+
+
+def columns() -> list[Combinable]:
+    """What each is made of, as of now."""
+    stale = Case(When(is_stale(), then=TRUE), default=FALSE)
+    return [F("session_id"), cell(joined(NAMES)), stale, *OWN.values()]
 
 
 def pages(rows_after: Callable[[UUID], QuerySet[SessionReport]]) -> Iterator[bytes]:
@@ -85,7 +83,7 @@ def pages(rows_after: Callable[[UUID], QuerySet[SessionReport]]) -> Iterator[byt
 
     `rows_after` gives all the reports that are wanted and whose id is after one.
     """
-    head = ",".join(COLUMNS).encode() + b"\n"
+    head = ",".join(HEAD).encode() + b"\n"
     after = UUID(int=0)
     while True:
         page, rows = copy(rows_after(after))
@@ -99,7 +97,7 @@ def pages(rows_after: Callable[[UUID], QuerySet[SessionReport]]) -> Iterator[byt
 
 def copy(reports: QuerySet[SessionReport]) -> tuple[bytes, int]:
     """The first page, and how many rows it has."""
-    rows = reports.order_by("pk").values_list(*COLUMNS.values())[:PAGE_ROWS]
+    rows = reports.order_by("pk").values_list(*columns())[:PAGE_ROWS]
     try:
         query = rows.query.sql_with_params()
     except EmptyResultSet:

@@ -4,7 +4,7 @@ from itertools import chain
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_view
@@ -14,14 +14,11 @@ from rest_framework.request import Request
 from reports import export
 from reports.models import SessionReport
 from reports.parameters import PARAMETERS
+from reports.staleness import NEWS, is_stale
 from tracking.api.filters import Filters, Moment, OfApplication, Uuid, YesNo
 from tracking.api.lists import ListView
 from tracking.api.pagination import Order
 from tracking.api.sessions import NIL, of_applications
-from tracking.models import Session
-
-FEW = 1_000
-NEWS = Exists(Session.objects.filter(pk=OuterRef("session_id"), report_revision__lt=F("revision")))
 
 
 class ReportsOf(OfApplication):
@@ -35,15 +32,7 @@ class Stale(YesNo):
     def of(self, rows: QuerySet[Any], value: bool) -> QuerySet[Any]:
         if not value:
             return rows.filter(~NEWS, version=PARAMETERS.version)
-        older = Q(version__lt=PARAMETERS.version) | Q(version__gt=PARAMETERS.version)
-        return rows.filter(with_news() | older)
-
-
-def with_news() -> Q:
-    """By their ids while they are few: the planner takes them for a third of all sessions."""
-    news = Session.objects.filter(report_revision__lt=F("revision"))
-    ids = list(news.values_list("pk", flat=True)[: FEW + 1])
-    return Q(pk__in=ids) if len(ids) <= FEW else Q(NEWS)
+        return rows.filter(is_stale())
 
 
 class WithErrors(YesNo):

@@ -60,12 +60,19 @@ class Bell:
         """
         if monotonic() < self.at_it_until:
             return True
+        self.at_it_until = monotonic() + EXPECTED_SECONDS  # also where the cache does not answer
         with _hint():
             if cache.get(self._key, NUDGED) not in {NUDGED, _here()}:
+                self.at_it_until = 0.0
                 return False
             cache.set(self._key, _here(), EXPECTED_SECONDS)
-        self.at_it_until = monotonic() + EXPECTED_SECONDS / 4
+            self.at_it_until = monotonic() + EXPECTED_SECONDS / 4
         return True
+
+    def needs_help(self) -> None:
+        """Takes that back, so that others are nudged as well."""
+        if self.at_it_until:
+            self.answered()
 
     @property
     def _key(self) -> str:
@@ -135,7 +142,7 @@ class Shift:
         if self._is_over():
             return False
         if self.bell and behind:
-            self.bell.answered()
+            self.bell.needs_help()
         return self.bell is None or behind or self.bell.at_it()
 
     def last_look(self) -> None:

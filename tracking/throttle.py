@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 MINUTE = 60
 # Clocks of web hosts differ: a count outlives its minute.
 COUNT_LIVES_SECONDS = 2 * MINUTE
-ANSWER_SECONDS = 0.2
+ANSWER_SECONDS = 0.1
 # How long a server that did not answer is left alone before it is asked again.
 PAUSE_SECONDS = 1.0
 # Those who were refused do not all come back in the same second.

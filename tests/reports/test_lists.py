@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.db import connection, connections
 from django.test import Client
 
-from reports import export, lists
+from reports import export, staleness
 from reports.builder import build_stale
 from reports.models import SessionReport
 from tests.cast import Sender, at, event, path, sender
@@ -98,7 +98,7 @@ def test_reports_made_in_another_way_are_stale(
     SessionReport.objects.filter(errors=0).update(version="0:old")
     reports.send(event(UUID(int=2)))
     for few in (1_000, 0):
-        monkeypatch.setattr(lists, "FEW", few)
+        monkeypatch.setattr(staleness, "FEW", few)
         stale = reports.get("/api/reports?stale=true")
         assert len(sessions(stale)) == 3
         assert all(row["stale"] for row in stale.json()["results"])
