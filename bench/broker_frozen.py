@@ -18,7 +18,7 @@ RATE = 200.0
 
 
 def run(processes: Processes, quick: bool) -> list[Row]:
-    rounds, seconds = (1, 0.5) if quick else (4, 10.0)
+    rounds, seconds = (1, 0.5) if quick else (4, 20.0)
     (port,) = processes.only("web")
     alive: list[Answers] = []
     asleep: list[Answers] = []

@@ -30,7 +30,7 @@ from reports.models import SessionReport
 from reports.staleness import is_stale
 from tracking.models import Application, SessionApplication
 
-PAGE_ROWS = 5_000
+PAGE_ROWS = 10_000
 ID_CHARACTERS = 36
 TRUE, FALSE = Value("true"), Value("false")
 # One object of all names, which PostgreSQL makes once for a page.
