@@ -1,10 +1,8 @@
 """From the inbox to the tables: claim, validate, merge; and what to do when that fails."""
 
 import logging
-import sys
-from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from time import sleep
@@ -31,7 +29,6 @@ PAUSE_SECONDS = 0.02
 LINGER_SECONDS = 0.05
 # One task does not hold its worker for longer than this; another one goes on.
 SHIFT_SECONDS = 1.0
-TURN_SECONDS = 0.0005
 
 # A crash loses the commit and the batches' removal together, so it need not wait for the disk.
 # A worker that hangs or dies must not hold its locks for long.
@@ -63,7 +60,7 @@ def digest_until_empty(bell: Bell | None = None) -> dict[str, int]:
     """
     totals = {"batches": 0, "events": 0}
     shift = Shift(bell, SHIFT_SECONDS)
-    with _quick_turns(), ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool:
         round = _begin(pool) or _last_look(pool, shift)
         while round:
             behind = claims.backlog()
@@ -88,17 +85,6 @@ def digest_once(min_age: timedelta = timedelta(0)) -> list[Claimed]:
             return []
         _finish(round)
         return round.claimed
-
-
-@contextmanager
-def _quick_turns() -> Iterator[None]:
-    """Who stores has its turn as soon as PostgreSQL has answered, not 5 ms later."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(TURN_SECONDS)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
 
 
 def _begin(pool: Executor, min_age: timedelta = timedelta(0)) -> Round | None:
