@@ -263,3 +263,32 @@ def test_sessions_of_errors_alone_do_not_go_first(shop: Sender, session: UUID) -
     shop.send(*[event(uuid4(), category="") for _ in range(150)])
     shop.send(*strokes(session, 1))
     assert builder.stale_sessions([])[0] == session
+
+
+def test_reports_that_are_built_together_are_those_built_alone(shop: Sender) -> None:
+    sessions = [UUID(int=number) for number in range(1, 31)]
+    for session in sessions:
+        shop.send(*strokes(session, 2, start=2))
+    assert build_stale() == {"built": 30, "failed": 0}
+    going_on, late, wrong, quiet = (sessions[n::4] for n in range(4))
+    shop.send(*[one for session in going_on for one in strokes(session, 1, start=5)])
+    shop.send(*[one for session in late for one in strokes(session, 1)])
+    shop.send(*[event(session, category="") for session in wrong])
+    assert build_stale() == {"built": 30 - len(quiet), "failed": 0}
+
+    begun_anew = SessionReport.objects.filter(anew_build=2).values_list("session_id", flat=True)
+    assert {*begun_anew} == {*late}
+    together = [numbers(session) for session in sessions]
+    for session in sessions:
+        recompute(session)
+    assert [numbers(session) for session in sessions] == together
+
+
+def test_a_session_with_many_new_events_is_built_alone(shop: Sender, session: UUID) -> None:
+    small = [UUID(int=number) for number in (1, 2)]
+    shop.send(*strokes(session, 3), *strokes(small[0], 1), *strokes(small[1], 1))
+    order = [small[0], session, small[1]]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(builder, "EVENTS_AT_ONCE", 2)
+        assert list(builder._portions(order)) == [[one] for one in order]
+    assert list(builder._portions(order)) == [order]

@@ -96,3 +96,26 @@ def test_where_nobody_can_give_way_there_is_no_room() -> None:
         return refused, await again.outcome(), Incoming.held
 
     assert asyncio.run(story()) == ("unavailable", 900, 900)
+
+
+def test_a_body_whose_length_was_told_is_whole_when_that_much_is_there() -> None:
+    async def story() -> bytes:
+        parts = [b"ab", b"cd"]
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": parts.pop(0), "more_body": True}
+
+        body = Incoming(receive)
+        whole = await body.read(5_000, 4)
+        await body.drop()
+        body.close()
+        return whole
+
+    assert asyncio.run(story()) == b"abcd"
+
+
+def test_of_an_empty_body_nothing_is_asked() -> None:
+    async def story() -> bytes:
+        return await Incoming(asyncio.Queue[dict[str, Any]]().get).read(5_000, 0)
+
+    assert asyncio.run(story()) == b""
