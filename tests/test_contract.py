@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from uuid import UUID, uuid4
 
-import pytest
 from django.test import Client
 
 from reports import builder
@@ -59,7 +58,6 @@ def test_the_token_of_a_session_is_named_where_it_reads(shop: Sender, session: U
             assert (answer.status_code == 200) == named, f"{method} {route}: {answer.status_code}"
 
 
-@pytest.mark.flow
 def test_nothing_contradicts_the_document(
     web: Process, worker: Process, shop: Sender, session: UUID, tmp_path: Path
 ) -> None:
