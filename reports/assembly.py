@@ -85,7 +85,9 @@ def build_in_snapshot(session_ids: Sequence[UUID], anew: bool = False) -> list[B
             cursor.execute(BEFORE)
         due = _due(locks.try_sessions(session_ids), anew)
         folded = _folded(due)
-        folded |= _folded([Due(one.session, one.report, None) for one in due if one not in folded])
+        for one in due:
+            if one not in folded:  # by itself: it may have any number of events
+                folded |= _folded([Due(one.session, one.report, None)])
         _save(folded)
     return [Built(one.session.pk, one.session.revision, one.state is None) for one in folded]
 

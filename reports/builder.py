@@ -2,12 +2,12 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from time import sleep
+from itertools import chain
+from time import monotonic, sleep
 from uuid import UUID
 
 from django.db import Error, IntegrityError, OperationalError, connection
-from django.db.models import F, Q, Value
-from django.db.models.functions import Coalesce
+from django.db.models import BigIntegerField, Case, F, Q, When
 
 from reports.assembly import Built, build_in_snapshot
 from reports.parameters import PARAMETERS
@@ -28,6 +28,9 @@ SESSIONS_AT_ONCE = 25
 SHIFT_SECONDS = 1.0
 # A report whose session goes on is built anew after this long at the earliest.
 PAUSE_SECONDS = 0.05
+# Where a build fails, or takes so long, the session's next one comes after the others'.
+SLOW_SECONDS = 0.5
+LATER_SECONDS = 5.0
 ATTEMPTS = 5
 SERIALIZATION_FAILURE = "40001"
 UNIQUE_VIOLATION = "23505"
@@ -40,34 +43,70 @@ class Busy(Exception):
 def build_stale(bell: Bell | None = None) -> dict[str, int]:
     """Builds every stale report, latest sessions first, or what fits in a shift."""
     totals = {"built": 0, "failed": 0}
-    passed_over: set[UUID] = set()
+    later, busy = _later if bell else Later(), set[UUID]()
     shift = Shift(bell, SHIFT_SECONDS)
     goes_on = True
-    while goes_on and (stale := stale_sessions(passed_over) or _last_look(passed_over, shift)):
+    while goes_on:
+        stale = stale_sessions(later.now() | busy)
+        is_last_look = not stale
+        if is_last_look:  # who was busy may have left it to this worker
+            shift.last_look()
+            busy.clear()
+            stale = stale_sessions(later.now())
+        built = 0
         for portion in _portions(stale):
-            built, failed = _build_each(portion)
-            # What another worker is at, what was erased meanwhile, and what failed.
-            passed_over |= {*portion} - {*built}
-            totals["built"] += len(built)
-            totals["failed"] += failed
+            began = monotonic()
+            done, failed = _build_each(portion)
+            built += len(done)
+            totals["failed"] += len(failed)
+            busy |= {*portion} - {*done} - {*failed}  # or it was erased meanwhile
+            later.add(failed if monotonic() < began + SLOW_SECONDS else portion)
             goes_on = shift.goes_on()
             if not goes_on:
                 break
+        totals["built"] += built
+        if is_last_look and not built:
+            break
         if bell and goes_on:
             sleep(PAUSE_SECONDS)
     shift.end()
     return totals
 
 
-def _last_look(passed_over: Iterable[UUID], shift: Shift) -> list[UUID]:
-    shift.last_look()
-    return stale_sessions(passed_over)
+class Later:
+    """Sessions that have to wait: those whose builds fail, or are slow, would hold up all others."""
+
+    def __init__(self) -> None:
+        self.until: dict[UUID, float] = {}
+
+    def add(self, session_ids: Iterable[UUID]) -> None:
+        self.until |= dict.fromkeys(session_ids, monotonic() + LATER_SECONDS)
+
+    def now(self) -> set[UUID]:
+        """Which these are."""
+        self.until = {id: until for id, until in self.until.items() if until > monotonic()}
+        return {*self.until}
+
+
+_later = Later()
+
+
+# The events after those of a report that can be gone on from; else all.
+TO_FOLD = Case(
+    When(
+        report__version=PARAMETERS.version,
+        report__revision__gte=F("rewritten"),
+        event_count__gte=F("report__events"),
+        then=F("event_count") - F("report__events"),
+    ),
+    default=F("event_count"),
+    output_field=BigIntegerField(),
+)
 
 
 def _portions(session_ids: Sequence[UUID]) -> Iterator[list[UUID]]:
-    """In the same order; whoever has many new events goes alone."""
-    new = F("event_count") - Coalesce("report__events", Value(0))
-    sizes = dict(Session.objects.filter(pk__in=session_ids).values_list("pk", new))
+    """In the same order; whoever has many events to be folded goes alone."""
+    sizes = dict(Session.objects.filter(pk__in=session_ids).values_list("pk", TO_FOLD))
     portion: list[UUID] = []
     size = 0
     for session_id in session_ids:
@@ -77,22 +116,23 @@ def _portions(session_ids: Sequence[UUID]) -> Iterator[list[UUID]]:
             portion, size = [], 0
         portion.append(session_id)
         size += more
-    yield portion
+    if portion:
+        yield portion
 
 
-def _build_each(session_ids: list[UUID]) -> tuple[list[UUID], int]:
-    """Which were built, together or, where that fails, one by one; and how many failed."""
+def _build_each(session_ids: list[UUID]) -> tuple[list[UUID], list[UUID]]:
+    """Which were built, together or, where that fails, one by one; and which failed."""
     try:
-        return [built.session_id for built in _build(session_ids)], 0
+        return [built.session_id for built in _build(session_ids)], []
     except Exception as error:
         # One session that cannot be built must not keep the others from it.
         if _befalls_all(error):
             raise
         if len(session_ids) == 1:
             logger.exception("The report of session %s cannot be built", session_ids[0])
-            return [], 1
-    apart = [_build_each([session_id]) for session_id in session_ids]
-    return [session_id for built, _ in apart for session_id in built], sum(n for _, n in apart)
+            return [], session_ids
+    done, failed = zip(*(_build_each([session_id]) for session_id in session_ids), strict=True)
+    return [*chain(*done)], [*chain(*failed)]
 
 
 def _befalls_all(error: Exception) -> bool:

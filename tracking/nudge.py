@@ -7,8 +7,8 @@ or frozen is tried again at growing intervals, by that thread alone.
 import logging
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from math import inf
 from queue import Empty, Queue
 from socket import gethostname
@@ -26,6 +26,7 @@ EXPIRES_SECONDS = 30
 # long, because the broker may have lost the one and the other may have died.
 EXPECTED_SECONDS = 1
 NUDGED = "nudged"
+LEFT_ALONE_SECONDS = 1.0
 PAUSE_SECONDS = 0.05
 FIRST_RETRY_SECONDS = 0.5
 LAST_RETRY_SECONDS = 8.0
@@ -50,8 +51,7 @@ class Bell:
     def answered(self) -> None:
         """Who commits after this rings again. The task calls it, and then looks for the last time."""
         self.at_it_until = 0.0
-        with _hint():
-            cache.delete(self._key)
+        _ask(lambda: cache.delete(self._key), otherwise=False)
 
     def at_it(self) -> bool:
         """Says that this process looks again soon, so that no other need be nudged.
@@ -60,19 +60,15 @@ class Bell:
         """
         if monotonic() < self.at_it_until:
             return True
-        self.at_it_until = monotonic() + EXPECTED_SECONDS  # also where the cache does not answer
-        with _hint():
-            if cache.get(self._key, NUDGED) not in {NUDGED, _here()}:
-                self.at_it_until = 0.0
-                return False
-            cache.set(self._key, _here(), EXPECTED_SECONDS)
-            self.at_it_until = monotonic() + EXPECTED_SECONDS / 4
-        return True
+        mine = _ask(self._is_mine, otherwise=True)
+        self.at_it_until = monotonic() + EXPECTED_SECONDS / 4 if mine else 0.0
+        return mine
 
-    def needs_help(self) -> None:
-        """Takes that back, so that others are nudged as well."""
-        if self.at_it_until:
-            self.answered()
+    def _is_mine(self) -> bool:
+        if cache.get(self._key, NUDGED) not in {NUDGED, _here()}:
+            return False
+        cache.set(self._key, _here(), EXPECTED_SECONDS)
+        return True
 
     @property
     def _key(self) -> str:
@@ -120,10 +116,7 @@ class Bell:
         """Whether no worker is expected to look anyway. Only a cache that the workers share can tell."""
         if not settings.EYE_SHARED_CACHE:
             return True
-        try:
-            return cache.add(self._key, NUDGED, EXPECTED_SECONDS)
-        except Exception:  # the cache is a hint as well
-            return True
+        return _ask(lambda: cache.add(self._key, NUDGED, EXPECTED_SECONDS), otherwise=True)
 
 
 class Shift:
@@ -136,14 +129,17 @@ class Shift:
     def __init__(self, bell: Bell | None, seconds: float) -> None:
         self.bell = bell
         self.ends = monotonic() + (seconds if bell else inf)
+        self.over = self.called = False
 
     def goes_on(self, behind: bool = False) -> bool:
         """Whether to look again. One worker is enough that keeps up; one that is behind is helped."""
-        if self._is_over():
-            return False
-        if self.bell and behind:
-            self.bell.needs_help()
-        return self.bell is None or behind or self.bell.at_it()
+        self.over = monotonic() >= self.ends
+        if self.bell is None or self.over:
+            return not self.over
+        if behind and not self.called:
+            self.called = True
+            self.hand_over()
+        return behind or self.bell.at_it()
 
     def last_look(self) -> None:
         """To be called before it."""
@@ -152,25 +148,33 @@ class Shift:
 
     def end(self) -> None:
         """Whoever ends because the time is over has not looked for the last time."""
-        if self.bell and self._is_over():
+        if self.over:
+            self.hand_over()
+
+    def hand_over(self) -> None:
+        if self.bell:
             self.bell.answered()
             self.bell.ring()
-
-    def _is_over(self) -> bool:
-        return monotonic() >= self.ends
 
 
 def _here() -> str:
     return f"{gethostname()} {os.getpid()}"
 
 
-@contextmanager
-def _hint() -> Iterator[None]:
-    """The cache is a hint too, and each library has errors of its own."""
+_left_alone_until = 0.0
+
+
+def _ask[T](question: Callable[[], T], otherwise: T) -> T:
+    """What the cache says; it is a hint too. One that does not answer is left alone for a while."""
+    global _left_alone_until
+    if monotonic() < _left_alone_until:
+        return otherwise
     try:
-        yield
-    except Exception:
+        return question()
+    except Exception:  # each library has errors of its own
         logger.debug("The cache did not answer", exc_info=True)
+        _left_alone_until = monotonic() + LEFT_ALONE_SECONDS
+        return otherwise
 
 
 class BrokerAway(Exception):

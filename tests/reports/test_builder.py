@@ -8,13 +8,14 @@ import pytest
 from django.db import ProgrammingError, connection, transaction
 from django.utils.timezone import now
 
-from reports import builder
+from reports import builder, tasks
 from reports.builder import Busy, build, build_stale, recompute
 from reports.models import PointerSecond, SessionReport
 from tests.cast import Sender, at, event, move, path
 from tracking import erase, locks
 from tracking.audit import Actor
 from tracking.models import Session
+from tracking.nudge import Bell
 
 
 def strokes(session: UUID, seconds: int, start: int = 0) -> list[Any]:
@@ -210,6 +211,23 @@ def test_one_session_that_cannot_be_built_does_not_stop_the_others(
     assert SessionReport.objects.get().session_id == other
 
 
+def test_one_that_fails_waits_while_the_others_are_built(shop: Sender, session: UUID) -> None:
+    """Or each shift would begin with it, and end with it where it is slow."""
+    other, bell = UUID(int=session.int ^ 1), Bell(tasks.build_stale)
+    shop.send(*strokes(session, 1))
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE reports_sessionreport ADD CONSTRAINT bad CHECK (samples < 60)")
+    try:
+        assert build_stale(bell) == {"built": 0, "failed": 1}
+        shop.send(move(other, 0, 1, 1))
+        assert build_stale(bell) == {"built": 1, "failed": 0}
+        assert builder.stale_sessions([]) == [session]
+    finally:
+        builder._later.until.clear()
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE reports_sessionreport DROP CONSTRAINT bad")
+
+
 def test_a_database_that_fails_every_session_ends_the_run(shop: Sender, session: UUID) -> None:
     """Or each of many sessions would ask it again at once, and fill the log."""
     shop.send(*strokes(session, 1))
@@ -290,5 +308,9 @@ def test_a_session_with_many_new_events_is_built_alone(shop: Sender, session: UU
     order = [small[0], session, small[1]]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(builder, "EVENTS_AT_ONCE", 2)
+        assert list(builder._portions(order)) == [[one] for one in order]
+        build_stale()
+        assert list(builder._portions(order)) == [order]
+        SessionReport.objects.filter(pk=session).update(version="0:old")
         assert list(builder._portions(order)) == [[one] for one in order]
     assert list(builder._portions(order)) == [order]

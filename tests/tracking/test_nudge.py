@@ -59,13 +59,9 @@ def test_before_the_last_look_others_are_told_to_ring_again(bell: Bell) -> None:
 
 
 def test_who_is_behind_is_helped(bell: Bell) -> None:
-    shift = Shift(bell, 60)
-    assert shift.goes_on()
-    assert shift.goes_on(behind=True)
-    assert cache.get(KEY) is None
-    cache.set(KEY, ELSEWHERE)
-    assert shift.goes_on(behind=True)
-    assert cache.get(KEY) == ELSEWHERE
+    cache.set(KEY, NUDGED)  # as whoever nudged this one left it
+    assert Shift(bell, 60).goes_on(behind=True)
+    assert rang(bell)
 
 
 def test_when_a_shift_is_over_another_begins(bell: Bell) -> None:

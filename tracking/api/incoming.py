@@ -57,13 +57,15 @@ class Incoming:
             raise ApiError("too_slow") from None
         finally:
             Incoming.reading.pop(self, None)
+        if self.ended and self.size < (length or 0):
+            raise _cut_short()
         return b"".join(self.parts)
 
     async def _next_part(self) -> bytes:
         message = await self.receive()
         self.ended = not message.get("more_body", False)
         if message["type"] == "http.disconnect":
-            raise ApiError("bad_request", "The body was cut short. Send it again, whole.")
+            raise _cut_short()
         part: bytes = message.get("body", b"")
         return part
 
@@ -111,3 +113,7 @@ class Incoming:
     def close(self) -> None:
         Incoming.held -= self.size
         self.parts, self.size = [], 0
+
+
+def _cut_short() -> ApiError:
+    return ApiError("bad_request", "The body was cut short. Send it again, whole.")
