@@ -24,6 +24,7 @@ from reports.models import PointerSecond, SessionReport
 from reports.moments import moment
 from reports.parameters import PARAMETERS
 from tracking import locks
+from tracking.ids import NIL
 from tracking.models import Session
 
 # What a crash undoes is built again, so that no build need wait for the disk.
@@ -48,7 +49,6 @@ SELECT place, event.*
  ORDER BY place, id
 """
 NO_MORE: tuple[float, Iterable[Any]] = (inf, ())
-NIL = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,14 @@ class Due:
         return (self.state and self.state.last_id) or NIL
 
     @property
+    def is_current(self) -> bool:
+        """Whether somebody else has built the report since it was found to be stale."""
+        report = self.report
+        if report is None or report.version != PARAMETERS.version:
+            return False
+        return report.revision >= self.session.revision
+
+    @property
     def number(self) -> int:
         return self.report.build + 1 if self.report else 1
 
@@ -84,12 +92,16 @@ def build_in_snapshot(session_ids: Sequence[UUID], anew: bool = False) -> list[B
         with connection.cursor() as cursor:
             cursor.execute(BEFORE)
         due = _due(locks.try_sessions(session_ids), anew)
+        current = [] if anew else [one for one in due if one.is_current]
+        due = [one for one in due if one not in current]
         folded = _folded(due)
         for one in due:
             if one not in folded:  # by itself: it may have any number of events
                 folded |= _folded([Due(one.session, one.report, None)])
         _save(folded)
-    return [Built(one.session.pk, one.session.revision, one.state is None) for one in folded]
+    return [Built(one.session.pk, one.session.revision, one.state is None) for one in folded] + [
+        Built(one.session.pk, one.session.revision, anew=False) for one in current
+    ]
 
 
 def _due(session_ids: Collection[UUID], anew: bool) -> list[Due]:

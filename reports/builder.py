@@ -1,7 +1,7 @@
 """Which reports are built when, and what happens where that fails. assembly.py builds them."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain
 from time import monotonic, sleep
 from uuid import UUID
@@ -33,6 +33,7 @@ SLOW_SECONDS = 0.5
 LATER_SECONDS = 5.0
 ATTEMPTS = 5
 SERIALIZATION_FAILURE = "40001"
+QUERY_CANCELED = "57014"
 UNIQUE_VIOLATION = "23505"
 
 
@@ -48,20 +49,22 @@ def build_stale(bell: Bell | None = None) -> dict[str, int]:
     goes_on = True
     while goes_on:
         stale = stale_sessions(later.now() | busy)
+        behind = len(stale) == STALE_AT_ONCE
         is_last_look = not stale
         if is_last_look:  # who was busy may have left it to this worker
             shift.last_look()
             busy.clear()
             stale = stale_sessions(later.now())
         built = 0
-        for portion in _portions(stale):
+        for portion in _portions(stale, later.slow):
             began = monotonic()
             done, failed = _build_each(portion)
             built += len(done)
             totals["failed"] += len(failed)
             busy |= {*portion} - {*done} - {*failed}  # or it was erased meanwhile
-            later.add(failed if monotonic() < began + SLOW_SECONDS else portion)
-            goes_on = shift.goes_on()
+            later.add(failed)
+            later.note(portion, was_slow=monotonic() > began + SLOW_SECONDS)
+            goes_on = shift.goes_on(behind)
             if not goes_on:
                 break
         totals["built"] += built
@@ -74,10 +77,21 @@ def build_stale(bell: Bell | None = None) -> dict[str, int]:
 
 
 class Later:
-    """Sessions that have to wait: those whose builds fail, or are slow, would hold up all others."""
+    """Sessions that have to wait: those whose builds fail, or are slow, would hold up all others.
+
+    Of several that were slow together, each is built alone the next time, which shows whose fault
+    it was.
+    """
 
     def __init__(self) -> None:
         self.until: dict[UUID, float] = {}
+        self.slow: set[UUID] = set()
+
+    def note(self, portion: Collection[UUID], was_slow: bool) -> None:
+        if was_slow and len(portion) > 1:
+            self.slow = {*portion}
+        elif was_slow:
+            self.add(portion)
 
     def add(self, session_ids: Iterable[UUID]) -> None:
         self.until |= dict.fromkeys(session_ids, monotonic() + LATER_SECONDS)
@@ -104,13 +118,13 @@ TO_FOLD = Case(
 )
 
 
-def _portions(session_ids: Sequence[UUID]) -> Iterator[list[UUID]]:
-    """In the same order; whoever has many events to be folded goes alone."""
+def _portions(session_ids: Sequence[UUID], alone: Collection[UUID]) -> Iterator[list[UUID]]:
+    """In the same order; whoever has many events to be folded goes alone, as do these."""
     sizes = dict(Session.objects.filter(pk__in=session_ids).values_list("pk", TO_FOLD))
     portion: list[UUID] = []
     size = 0
     for session_id in session_ids:
-        more = sizes.get(session_id, 0)
+        more = EVENTS_AT_ONCE + 1 if session_id in alone else sizes.get(session_id, 0)
         if portion and (len(portion) == SESSIONS_AT_ONCE or size + more > EVENTS_AT_ONCE):
             yield portion
             portion, size = [], 0
@@ -137,7 +151,7 @@ def _build_each(session_ids: list[UUID]) -> tuple[list[UUID], list[UUID]]:
 
 def _befalls_all(error: Exception) -> bool:
     """Whether it is the database that fails, and would with every other session too."""
-    if not isinstance(error, Error) or sqlstate(error) == SERIALIZATION_FAILURE:
+    if not isinstance(error, Error) or sqlstate(error) in {SERIALIZATION_FAILURE, QUERY_CANCELED}:
         return False
     return classify(error) in {Fault.TRANSIENT, Fault.DEPLOYMENT}
 
@@ -191,6 +205,8 @@ def _build(session_ids: Sequence[UUID], anew: bool = False) -> list[Built]:
     There, an event that came meanwhile would make the note fail.
     """
     built = _build_against_others(session_ids, anew)
+    if not built:
+        return []
     columns = [one.session_id for one in built], [one.revision for one in built]
     with connection.cursor() as cursor:
         cursor.execute(NOTE, columns)

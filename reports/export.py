@@ -28,6 +28,7 @@ from django.db.models.functions import Cast
 
 from reports.models import SessionReport
 from reports.staleness import is_stale
+from tracking.ids import NIL
 from tracking.models import Application, SessionApplication
 
 PAGE_ROWS = 10_000
@@ -100,7 +101,7 @@ def pages(rows_after: Callable[[UUID], QuerySet[SessionReport]]) -> Iterator[byt
     `rows_after` gives all the reports that are wanted and whose id is after one.
     """
     head = ",".join(HEAD).encode() + b"\n"
-    after = UUID(int=0)
+    after = NIL
     while True:
         page, rows = copy(rows_after(after))
         yield head + page

@@ -18,7 +18,8 @@ from reports.staleness import NEWS, is_stale
 from tracking.api.filters import Filters, Moment, OfApplication, Uuid, YesNo
 from tracking.api.lists import ListView
 from tracking.api.pagination import Order
-from tracking.api.sessions import NIL, of_applications
+from tracking.api.sessions import of_applications
+from tracking.ids import NIL
 
 
 class ReportsOf(OfApplication):

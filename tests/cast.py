@@ -1,5 +1,6 @@
 """The cast of the tests: a shop that sends events, its keys, and what it sends."""
 
+import contextlib
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -89,6 +90,19 @@ def elsewhere[**P, T](work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -
         return work(*args, **kwargs)
     finally:
         connection.close()
+
+
+@contextlib.contextmanager
+def a_schema_that_does_not_fit() -> Iterator[None]:
+    """As during an update: the code asks for a column that is not there."""
+    rename = "ALTER TABLE tracking_event RENAME COLUMN {} TO {}"
+    with connection.cursor() as cursor:
+        cursor.execute(rename.format("data", "payload"))
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(rename.format("payload", "data"))
 
 
 def somebody_waits() -> bool:

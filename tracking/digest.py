@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 PAUSE_SECONDS = 0.02
 # And when it finds the inbox empty, it looks once more after this long before it stops.
 LINGER_SECONDS = 0.05
+# What none of the batches is to be charged for.
+NOBODYS = {Fault.TRANSIENT, Fault.DEPLOYMENT}
 # One task does not hold its worker for longer than this; another one goes on.
 SHIFT_SECONDS = 1.0
 
@@ -54,7 +56,7 @@ class Round:
 
 
 def digest_until_empty(bell: Bell | None = None) -> dict[str, int]:
-    """Digests all that waits, or what fits in a shift; how many batches and events that was.
+    """Digests all that waits, or what fits in a shift; how many batches and events it claimed.
 
     In a backlog, one round is made ready while the one before is stored.
     """
@@ -161,7 +163,7 @@ def _recover(batches: list[Checked], error: Exception) -> None:
         sqlstate(error),
         fault.value,
     )
-    if fault in {Fault.TRANSIENT, Fault.DEPLOYMENT}:
+    if fault in NOBODYS:
         _give_back(claimed)
     if fault is Fault.DEPLOYMENT:
         raise error
@@ -169,12 +171,23 @@ def _recover(batches: list[Checked], error: Exception) -> None:
         return
     if len(batches) > 1:
         half = len(batches) // 2
-        _digest(prepare(batches[:half]))
-        _digest(prepare(batches[half:]))
+        try:
+            _digest(prepare(batches[:half]))
+        finally:
+            _digest(prepare(batches[half:]))
     elif fault is Fault.DATA:
-        _store(prepare([_without_poison(batches[0])]))
+        _digest_without_poison(batches[0])
     elif claimed[0].attempts >= claims.UNKNOWN_ATTEMPTS:
         inbox.set_aside(claimed[0], f"PostgreSQL refused it with SQLSTATE {sqlstate(error)}.")
+
+
+def _digest_without_poison(checked: Checked) -> None:
+    try:
+        _store(prepare([_without_poison(checked)]))
+    except Error as error:
+        if classify(error) in NOBODYS:
+            _give_back([checked.batch])
+        raise
 
 
 def _give_back(claimed: list[Claimed]) -> None:

@@ -20,7 +20,7 @@ from django.db.models import Q
 from tracking import erase, locks, partitions
 from tracking.erase import Removed
 from tracking.faults import Fault, classify
-from tracking.ids import EPOCH, first_id_at
+from tracking.ids import EPOCH, NIL, first_id_at
 from tracking.models import Application, Event, EventError, RejectedEvent
 from tracking.signals import sessions_changed
 
@@ -34,7 +34,6 @@ LONGEST_RUN_SECONDS = 300.0
 ATTEMPTS = 10
 PAUSE_SECONDS = 1.0
 
-NIL = UUID(int=0)
 DONE = "done"
 OUT_OF_TIME = "out of time: another run goes on"
 BUSY = "another run is at it"

@@ -11,7 +11,7 @@ from django.utils.timezone import now
 from reports import builder, tasks
 from reports.builder import Busy, build, build_stale, recompute
 from reports.models import PointerSecond, SessionReport
-from tests.cast import Sender, at, event, move, path
+from tests.cast import Sender, a_schema_that_does_not_fit, at, event, move, path
 from tracking import erase, locks
 from tracking.audit import Actor
 from tracking.models import Session
@@ -125,6 +125,7 @@ def test_a_state_that_cannot_be_read_is_left(shop: Sender, session: UUID, state:
     shop.send(*strokes(session, 1))
     build(session)
     SessionReport.objects.update(state=state)
+    shop.send(event(session, timestamp=at(50)))
     assert build(session).anew
 
 
@@ -231,14 +232,8 @@ def test_one_that_fails_waits_while_the_others_are_built(shop: Sender, session: 
 def test_a_database_that_fails_every_session_ends_the_run(shop: Sender, session: UUID) -> None:
     """Or each of many sessions would ask it again at once, and fill the log."""
     shop.send(*strokes(session, 1))
-    with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE tracking_event RENAME COLUMN data TO payload")
-    try:
-        with pytest.raises(ProgrammingError, match="data"):
-            build_stale()
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("ALTER TABLE tracking_event RENAME COLUMN payload TO data")
+    with a_schema_that_does_not_fit(), pytest.raises(ProgrammingError, match="data"):
+        build_stale()
     assert build_stale() == {"built": 1, "failed": 0}
 
 
@@ -308,9 +303,39 @@ def test_a_session_with_many_new_events_is_built_alone(shop: Sender, session: UU
     order = [small[0], session, small[1]]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(builder, "EVENTS_AT_ONCE", 2)
-        assert list(builder._portions(order)) == [[one] for one in order]
+        assert list(builder._portions(order, ())) == [[one] for one in order]
         build_stale()
-        assert list(builder._portions(order)) == [order]
+        assert list(builder._portions(order, ())) == [order]
         SessionReport.objects.filter(pk=session).update(version="0:old")
-        assert list(builder._portions(order)) == [[one] for one in order]
-    assert list(builder._portions(order)) == [order]
+        assert list(builder._portions(order, ())) == [[one] for one in order]
+    assert list(builder._portions(order, ())) == [order]
+
+
+def test_builders_that_meet_build_each_report_once(shop: Sender) -> None:
+    for number in range(1, 201):
+        shop.send(*strokes(UUID(int=number), 1))
+    built: list[int] = []
+
+    def help_out() -> None:
+        built.append(build_stale()["failed"])
+        connection.close()
+
+    helpers = [threading.Thread(target=help_out) for _ in range(3)]
+    for helper in helpers:
+        helper.start()
+    for helper in helpers:
+        helper.join()
+    assert built == [0, 0, 0]
+    assert {*SessionReport.objects.values_list("build", flat=True)} == {1}
+    assert not builder.stale_sessions([])
+
+
+def test_who_was_slow_together_is_built_alone_and_who_is_slow_alone_waits(shop: Sender) -> None:
+    first, second, third = order = [UUID(int=number) for number in (1, 2, 3)]
+    later = builder.Later()
+    later.note([first, second], was_slow=True)
+    assert not later.now()
+    assert list(builder._portions(order, later.slow)) == [[first], [second], [third]]
+    later.note([first], was_slow=False)
+    later.note([second], was_slow=True)
+    assert later.now() == {second}

@@ -58,6 +58,14 @@ def gone(events: int, sessions: int, before: list[str]) -> Totals:
     )
 
 
+def reported_as_if_only(shop: Sender, session: UUID, events: list[dict[str, Any]]) -> None:
+    twin = uuid4()
+    shop.send(*(event | {"session_id": str(twin)} for event in events))
+    builder.build_stale()
+    assert numbers(session) == numbers(twin)
+    assert seconds(session) == seconds(twin)
+
+
 def detach() -> None:
     """As a run does that is killed right after."""
     assert detach_past(now() - timedelta(days=30))
@@ -96,11 +104,7 @@ class TestDropping:
         assert run().events == 2
         counters_are_true()
         assert Session.objects.get().stale
-        twin = uuid4()
-        shop.send(*(stroke | {"session_id": str(twin)} for stroke in strokes))
-        builder.build_stale()
-        assert numbers(session) == numbers(twin)
-        assert seconds(session) == seconds(twin)
+        reported_as_if_only(shop, session, strokes)
 
     def test_a_report_built_before_the_settling_is_built_again(
         self, shop: Sender, session: UUID
@@ -113,11 +117,7 @@ class TestDropping:
         shop.send(*strokes[1:])
         builder.build_stale()
         run()
-        twin = uuid4()
-        shop.send(*(stroke | {"session_id": str(twin)} for stroke in strokes))
-        builder.build_stale()
-        assert numbers(session) == numbers(twin)
-        assert seconds(session) == seconds(twin)
+        reported_as_if_only(shop, session, strokes)
 
     def test_an_application_leaves_the_sessions_in_which_it_has_nothing_left(
         self, shop: Sender, stranger: Sender, session: UUID

@@ -22,12 +22,10 @@ from tracking.api.sending import TakesPosts, sender
 from tracking.api.serializers import SessionSerializer
 from tracking.api.shapes import MADE
 from tracking.api.shapes import UUID as UUID_SHAPE
-from tracking.ids import parse_uuid
+from tracking.ids import NIL, parse_uuid
 from tracking.keys import Caller
 from tracking.models import Session, SessionApplication
 from tracking.tombstones import is_erased
-
-NIL = UUID(int=0)
 
 
 class SessionsOf(OfApplication):
