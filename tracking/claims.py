@@ -74,7 +74,8 @@ UPDATE tracking_batch
        next_at = now() + interval '2 seconds' * power(2, least(attempts, 7))
  WHERE id = ANY(ARRAY(SELECT id FROM chosen))
 RETURNING id, receipt, application_id, received_at, sent_at, encoding, n_events, attempts, body,
-          (SELECT count(*) FROM counted),
+          (SELECT count(*) FROM counted) > (SELECT count(*) FROM chosen) OR
+          EXISTS (SELECT FROM at_limit),
           (SELECT application_id FROM chosen ORDER BY place DESC LIMIT 1)
 """
 OLDEST = f"""
@@ -82,6 +83,8 @@ WITH candidates AS (
     {WAITING} AND id >= %(low)s ORDER BY id LIMIT %(batches)s FOR UPDATE SKIP LOCKED
 ), counted AS (
     {COUNTED} FROM candidates WINDOW line AS (ORDER BY id ROWS UNBOUNDED PRECEDING)
+), at_limit AS (
+    SELECT FROM candidates HAVING count(*) = %(batches)s
 )
 {CHARGE}
 """
@@ -103,16 +106,19 @@ WITH RECURSIVE turns(application_id, first, turn) AS (
     SELECT next.id, first, turn + 1
       FROM turns, LATERAL (SELECT {NEXT.format("turns.application_id")}) AS next(id)
      WHERE next.id <> first AND turn < %(applications)s
+), share(batches) AS (
+    SELECT greatest(%(batches)s / count(*), %(each)s) FROM turns
 ), candidates AS (
     SELECT waiting.*, turn, sum(n_events) OVER own - n_events AS before
       FROM turns, LATERAL (
         {WAITING} AND application_id = turns.application_id AND id + 0 >= %(low)s
-         ORDER BY id + 0 LIMIT greatest(%(batches)s / (SELECT count(*) FROM turns), %(each)s)
-           FOR UPDATE SKIP LOCKED
+         ORDER BY id + 0 LIMIT (SELECT batches FROM share) FOR UPDATE SKIP LOCKED
       ) AS waiting
     WINDOW own AS (PARTITION BY turn ORDER BY id ROWS UNBOUNDED PRECEDING)
 ), counted AS (
     {COUNTED} FROM candidates WINDOW line AS (ORDER BY before, turn ROWS UNBOUNDED PRECEDING)
+), at_limit AS (
+    SELECT FROM candidates GROUP BY turn HAVING count(*) = (SELECT batches FROM share)
 )
 {CHARGE}
 """
@@ -171,10 +177,9 @@ class Line(local):
             rows = sorted(cursor.fetchall())
         self.backlog = False
         if rows:
-            *_, candidates, self.served = rows[-1]
-            self.last = max(self.last, rows[-1][0])
             # Where there was more than a claim may take, the next one shares it out.
-            self.backlog = len(rows) < candidates or candidates > self.batches // 2
+            *_, self.backlog, self.served = rows[-1]
+            self.last = max(self.last, rows[-1][0])
             self.batches = min(max(MIN_BATCHES, 2 * len(rows)), MAX_BATCHES)
         return [Claimed(*columns) for *columns, _, _ in rows]
 

@@ -137,8 +137,8 @@ class Shift:
         if self.bell is None or self.over:
             return not self.over
         if behind and not self.called:
-            self.called = True
             self.hand_over()
+        self.called = behind
         return behind or self.bell.at_it()
 
     def last_look(self) -> None:
@@ -147,8 +147,11 @@ class Shift:
             self.bell.answered()
 
     def end(self) -> None:
-        """Whoever ends because the time is over has not looked for the last time."""
-        if self.over:
+        """Whoever ends because the time is over has not looked for the last time.
+
+        In a backlog, the one that was called for help takes over.
+        """
+        if self.over and not self.called:
             self.hand_over()
 
     def hand_over(self) -> None:

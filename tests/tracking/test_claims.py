@@ -101,6 +101,13 @@ def test_claims_grow_with_the_backlog(shop: Sender) -> None:
     assert [len(claims.claim()) for _ in range(3)] == [MANY // 3, 2 * MANY // 3, 0]
 
 
+def test_a_little_more_than_before_is_no_backlog(shop: Sender) -> None:
+    for batches in (120, 150, 180):
+        waiting(shop, *[1] * batches)
+        assert len(claims.claim()) == batches
+        assert not claims.backlog()
+
+
 def test_two_workers_share_a_backlog(shop: Sender) -> None:
     batches = waiting(shop, *[1] * MANY)
     mine, other = Line(), Line()
@@ -166,6 +173,16 @@ class TestFairness:
         taken = [ids(claims.claim()) for _ in range(4)]
         assert [suspect] in taken
         assert all(taken)
+
+    def test_it_lasts_while_one_application_has_more_than_its_share(
+        self, shop: Sender, stranger: Sender
+    ) -> None:
+        waiting(shop, *[1] * MANY)
+        waiting(stranger, 1)
+        claim_in_backlog()
+        assert claims.backlog()
+        claims.claim()
+        assert not claims.backlog()
 
     def test_without_a_backlog_the_oldest_are_taken_again(
         self, shop: Sender, stranger: Sender

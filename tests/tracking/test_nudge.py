@@ -64,6 +64,25 @@ def test_who_is_behind_is_helped(bell: Bell) -> None:
     assert rang(bell)
 
 
+def test_in_a_backlog_the_one_that_was_called_takes_over(bell: Bell) -> None:
+    shift = Shift(bell, 60)
+    assert shift.goes_on(behind=True)
+    cache.set(KEY, ELSEWHERE)  # as the one that was called says
+    shift.over = True
+    shift.end()
+    assert cache.get(KEY) == ELSEWHERE
+
+
+def test_who_has_caught_up_calls_again_when_its_time_is_over(bell: Bell) -> None:
+    shift = Shift(bell, 60)
+    assert shift.goes_on(behind=True)
+    assert shift.goes_on()
+    cache.set(KEY, ELSEWHERE)
+    shift.over = True
+    shift.end()
+    assert cache.get(KEY) != ELSEWHERE
+
+
 def test_when_a_shift_is_over_another_begins(bell: Bell) -> None:
     shift = Shift(bell, 0)
     assert not shift.goes_on()
