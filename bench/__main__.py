@@ -40,13 +40,14 @@ def main() -> None:
         print(shown())
         return
     rows: list[Row] = []
+    code = commit()  # before the first result is written
     with stage.services(), processes.kept() as running:
         for name in sorted(options.scenarios or SCENARIOS, key=SCENARIOS.index):
             here = machine()
             print(f"== {name}, on {about(here)}", file=sys.stderr, flush=True)
             found: list[Row] = import_module(f"bench.{name}").run(running, quick=options.quick)
             if not options.quick:
-                keep(name, found, here)
+                keep(name, found, here, code)
             rows += found
     print(table([row.as_dict() for row in rows]))
 
@@ -68,11 +69,11 @@ def results() -> dict[str, Any]:
     return kept
 
 
-def keep(scenario: str, rows: list[Row], machine: dict[str, Any]) -> None:
+def keep(scenario: str, rows: list[Row], machine: dict[str, Any], commit: str) -> None:
     """In place of this scenario's earlier figures; those of the others stay."""
     now = {
         "measured": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        "commit": commit(),
+        "commit": commit,
         "machine": machine,
         "figures": [row.as_dict() for row in rows],
     }

@@ -64,20 +64,6 @@ def services() -> Iterator[None]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@contextlib.contextmanager
-def web() -> Iterator[HTTPConnection]:
-    """A web server as production has it, and one connection to it that stays open."""
-    from config import children
-
-    port = free_port()
-    server = child("web", children.web("127.0.0.1", port))
-    server.start()
-    try:
-        yield connected(port)
-    finally:
-        server.stop()
-
-
 def child(name: str, argv: Sequence[str], **environ: str) -> "Child":
     """A process on the services of the stage, to be started and stopped."""
     from config import children

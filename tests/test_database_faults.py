@@ -307,10 +307,12 @@ def test_after_a_quiet_restart_nobody_notices(
 def test_one_that_only_reads_is_read(web: Process, postgres: Postgres, requests: Requests) -> None:
     postgres.run("ALTER DATABASE test_eye SET default_transaction_read_only = on")
     postgres.end_connections()
-    assert come_back_later(at_once(web, [requests.send]))
-    assert is_served(web, requests.reads)
-    postgres.run("ALTER DATABASE test_eye RESET default_transaction_read_only")
-    postgres.end_connections()
+    try:
+        assert come_back_later(at_once(web, [requests.send]))
+        assert is_served(web, requests.reads)
+    finally:
+        postgres.run("ALTER DATABASE test_eye RESET default_transaction_read_only")
+        postgres.end_connections()
     assert is_served(web, requests.all)
     connection.close()
 
