@@ -1,6 +1,7 @@
 """Bodies that are read at the same time, and what they may take of the memory together."""
 
 import asyncio
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 from tracking.api import incoming
 from tracking.api.errors import ApiError
 from tracking.api.incoming import Incoming
+
+MiB = 1024 * 1024
 
 
 class Sender:
@@ -96,6 +99,60 @@ def test_where_nobody_can_give_way_there_is_no_room() -> None:
         return refused, await again.outcome(), Incoming.held
 
     assert asyncio.run(story()) == ("unavailable", 900, 900)
+
+
+def test_to_no_avail_nobody_gives_way() -> None:
+    """Whole bodies, which wait to be kept, have all the memory."""
+
+    async def story() -> list[int | str]:
+        first, second, third = await senders()
+        first.say(900, last=True)
+        await first.outcome()
+        second.say(50)
+        await heard()
+        third.say(200)
+        refused = await third.outcome()
+        second.say(10, last=True)
+        return [refused, await second.outcome()]
+
+    assert asyncio.run(story()) == ["unavailable", 60]
+
+
+def test_a_whole_body_is_in_the_memory_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(incoming, "HELD_LIMIT", MiB)
+
+    async def story() -> int:
+        parts = iter([(50_000, True), (50_000, False)])
+
+        async def receive() -> dict[str, Any]:
+            size, more = next(parts)
+            return {"type": "http.request", "body": bytes(size), "more_body": more}
+
+        body = Incoming(receive)
+        tracemalloc.start()
+        whole = await body.read(MiB)
+        held, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert len(whole) == body.size == 100_000
+        return held
+
+    assert asyncio.run(story()) < 150_000
+
+
+@pytest.mark.parametrize("told", [None, 5_001])
+def test_one_that_is_too_large_is_refused(
+    monkeypatch: pytest.MonkeyPatch, told: int | None
+) -> None:
+    monkeypatch.setattr(incoming, "HELD_LIMIT", 10_000)
+
+    async def story() -> str:
+        messages = asyncio.Queue[dict[str, Any]]()
+        messages.put_nowait({"type": "http.request", "body": bytes(5_001), "more_body": False})
+        with pytest.raises(ApiError) as refused:
+            await Incoming(messages.get).read(5_000, told)
+        return refused.value.code
+
+    assert asyncio.run(story()) == "too_large"
 
 
 def test_a_body_whose_length_was_told_is_whole_when_that_much_is_there() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from itertools import takewhile
 from typing import Any, ClassVar
 
 from tracking.api.errors import ApiError
@@ -12,7 +13,7 @@ type Receive = Callable[[], Awaitable[dict[str, Any]]]
 # How long a sender may pause at once, and in all beyond what its bytes take at this rate.
 PATIENCE_SECONDS = 10.0
 SLOWEST_BYTES_A_SECOND = 16 * 1024
-# What the bodies that one process is reading may take of its memory.
+# What bodies may take of one process's memory: those it reads, and those that wait to be kept.
 HELD_LIMIT = 128 * 1024 * 1024
 # Of a body that nobody wants, so much is still taken off the wire: many clients look at an answer
 # only when they have sent everything, and would find a broken connection in its place.
@@ -36,11 +37,14 @@ class Incoming:
         self.gave_way = False
 
     async def read(self, limit: int, length: int | None = None) -> bytes:
-        """The body; of one that is larger, at least `limit` + 1 bytes.
+        """The body, of at most `limit` bytes.
 
         Where its length was told, its end need not be waited for: a server says so only when it is
-        asked once more. Raises `ApiError` where it is cut short, comes too slowly, or there is no room for it.
+        asked once more. Raises `ApiError` where it is too large, cut short, or comes too slowly, or
+        there is no room for it.
         """
+        if length is not None and length > limit:
+            raise ApiError("too_large")
         self.length = length
         self._end_by_length()
         loop = asyncio.get_running_loop()
@@ -59,7 +63,10 @@ class Incoming:
             Incoming.reading.pop(self, None)
         if self.ended and self.size < (length or 0):
             raise _cut_short()
-        return b"".join(self.parts)
+        if self.size > limit:
+            raise ApiError("too_large")
+        body, self.parts = b"".join(self.parts), []
+        return body
 
     async def _next_part(self) -> bytes:
         message = await self.receive()
@@ -76,7 +83,7 @@ class Incoming:
         self.size += len(part)
         Incoming.held += len(part)
         self._end_by_length()
-        while Incoming.held > HELD_LIMIT:
+        if Incoming.held > HELD_LIMIT:
             self._make_room()
 
     def _end_by_length(self) -> None:
@@ -84,13 +91,22 @@ class Incoming:
             self.ended = True
 
     def _make_room(self) -> None:
-        """Who has been sending for the longest gives way: slow senders shut nobody else out."""
-        oldest, end = next(iter(Incoming.reading.items()))
-        if oldest is self:
+        """Who has been sending for the longest gives way: slow senders shut nobody else out.
+
+        Nobody does where that would not be enough: then most are whole bodies that wait to be kept.
+        """
+        older = list(takewhile(lambda each: each is not self, Incoming.reading))
+        if Incoming.held - sum(each.size for each in older) > HELD_LIMIT:
+            self.close()
             raise ApiError("unavailable")
-        del Incoming.reading[oldest]
-        oldest.gave_way = True
-        oldest.close()
+        for each in older:
+            if Incoming.held > HELD_LIMIT:
+                each._give_way()
+
+    def _give_way(self) -> None:
+        end = Incoming.reading.pop(self)
+        self.gave_way = True
+        self.close()
         if not end.expired():
             end.reschedule(0)
 
