@@ -169,6 +169,16 @@ def test_an_absurd_request_has_a_sober_answer(
         assert "html" not in answer.headers.get("Content-Type", "")
 
 
+def test_a_name_that_is_not_ours_is_refused_and_in_the_log(
+    web: Process, sent: Headers, nothing_kept: None
+) -> None:
+    request = head("POST", POST, *sent, LENGTH, "Host: other.example") + BODY
+    answer = answered(web, request)
+    refused(answer, 400, "bad_request")
+    assert "other.example" in web.output()
+    assert f"(request {answer.headers['X-Request-ID']})" in web.output()
+
+
 class TestOneConnection:
     """Whatever was refused, the next request on the connection is understood."""
 

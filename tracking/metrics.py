@@ -10,6 +10,7 @@ from functools import cache
 from time import perf_counter
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
@@ -24,7 +25,7 @@ REQUESTS = Counter(
 )
 LATENCY = Histogram(
     "eye_request_seconds",
-    "From the request's head to the answer's.",
+    "From the request's head to the answer's, with the time in which its body comes.",
     ["route"],
     buckets=SECONDS,
     registry=registry,
@@ -52,15 +53,16 @@ def _kind(publishable: bool) -> str:
     return "publishable" if publishable else "secret"
 
 
-def answered(route: str, method: str | None, status: int, seconds: float) -> None:
-    known = method if method in METHODS else "other"
-    requests, latency = _of_route(route, known, status)
+def answered(request: HttpRequest, response: HttpResponseBase, route: str) -> None:
+    """Of a request on which is noted, as `started`, when its head was there."""
+    known = request.method if request.method in METHODS else "other"
+    requests, latency = _of_route(route, known, response.status_code)
     requests.inc()
-    latency.observe(seconds)
+    latency.observe(perf_counter() - request.started)  # type: ignore[attr-defined]
 
 
 @cache
-def _of_route(route: str, method: str, status: int) -> tuple[Counter, Histogram]:
+def _of_route(route: str, method: str | None, status: int) -> tuple[Counter, Histogram]:
     return REQUESTS.labels(route, method, str(status)), LATENCY.labels(route)
 
 
@@ -71,10 +73,10 @@ class MetricsMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        started = perf_counter()
+        if not hasattr(request, "started"):  # by a server of another kind than ours
+            request.started = perf_counter()  # type: ignore[attr-defined]
         response = self.get_response(request)
-        seconds = perf_counter() - started
-        answered(route_of(request), request.method, response.status_code, seconds)
+        answered(request, response, route_of(request))
         return response
 
 

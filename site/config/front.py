@@ -82,32 +82,26 @@ class Front:
 
     async def _response(self, scope: Scope, incoming: Incoming) -> HttpResponseBase:
         """The answer, in the API's shape also to what nobody expected."""
-        started = perf_counter()
         request = _request(scope)
         if request.path_info in ALIVE:
             response, route = lane.marked(request, alive(request)), "/healthz"
         else:
             try:
                 with self.pulse.watched():
-                    return await self._answer(request, scope, incoming)
+                    return await self._answer(request, incoming)
             except Exception as error:
                 response, route = lane.refused(request, _refusal(error, request)), "none"
-        metrics.answered(route, request.method, response.status_code, perf_counter() - started)
+        metrics.answered(request, response, route)
         return response
 
-    async def _answer(
-        self, request: HttpRequest, scope: Scope, incoming: Incoming
-    ) -> HttpResponseBase:
+    async def _answer(self, request: ASGIRequest, incoming: Incoming) -> HttpResponseBase:
         if not request.path_info.startswith("/"):  # OPTIONS *, CONNECT host
             raise ApiError("bad_request")
-        body = b""  # what the lane leaves to Django is refused without a look at the body
         if lane.is_for(request):
-            answer = await lane.answer(request, incoming, self._in_lane_thread)
-            if answer is not None:
-                return answer
-        else:
-            body = await _body(request, incoming)
-        return await _within(self.threads, self._respond, _request(scope, body))
+            return await lane.answer(request, incoming, self._in_lane_thread)
+        body = await incoming.read(SECRET_LIMIT, content_length(request))
+        request._stream = BytesIO(body)
+        return await _within(self.threads, self._respond, request)
 
     async def _in_lane_thread[T](self, work: Callable[..., T], *args: Any) -> T:
         return await _within(self.lane_threads, work, *args)
@@ -156,14 +150,15 @@ async def _within[T](threads: ThreadPoolExecutor, work: Callable[..., T], *args:
     return await asyncio.get_running_loop().run_in_executor(threads, sound)
 
 
-def _request(scope: Scope, body: bytes = b"") -> ASGIRequest:
-    """Django's request, also where text is in no encoding that Django expects."""
+def _request(scope: Scope) -> ASGIRequest:
+    """Django's request, yet without a body, also where text is in no encoding that Django expects."""
     headers = [
         (name, decodable(value)) if name == b"content-type" else (name, value)
         for name, value in scope["headers"]
     ]
     query = scope["query_string"].decode(errors="replace")
-    request = ASGIRequest({**scope, "headers": headers, "query_string": query}, BytesIO(body))
+    request = ASGIRequest({**scope, "headers": headers, "query_string": query}, BytesIO())
+    request.started = perf_counter()  # type: ignore[attr-defined]
     request.request_id = f"{getrandbits(128):032x}"  # type: ignore[attr-defined]
     return request
 
@@ -173,19 +168,9 @@ def _refusal(error: Exception, request: HttpRequest) -> ApiError:
         return error
     if isinstance(error, Silent):
         return ApiError("unavailable")
-    logger.error("No answer to %s %s", request.method, request.path, exc_info=error)
+    told = {"request": request}
+    logger.error("No answer to %s %s", request.method, request.path, exc_info=error, extra=told)
     return ApiError("internal_error")
-
-
-async def _body(request: HttpRequest, incoming: Incoming) -> bytes:
-    """Raises `ApiError`."""
-    length = content_length(request)
-    if length is not None and length > SECRET_LIMIT:
-        raise ApiError("too_large")
-    body = await incoming.read(SECRET_LIMIT, length)
-    if len(body) > SECRET_LIMIT:
-        raise ApiError("too_large")
-    return body
 
 
 def _head(response: HttpResponseBase) -> Message:

@@ -1,4 +1,4 @@
-"""What the logs leave out: keys, and the requests of keys that are over their limit."""
+"""What the logs say, and leave out: keys, and the requests of keys that are over their limit."""
 
 import logging
 import re
@@ -22,8 +22,17 @@ class KeylessFormatter(logging.Formatter):
         return without_keys(self.inner.format(record))
 
 
+class Line(logging.Formatter):
+    """With the id of the request, where there is one: its client was told it."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        request_id = getattr(getattr(record, "request", None), "request_id", None)
+        line = super().formatMessage(record)
+        return f"{line} (request {request_id})" if request_id else line
+
+
 def line() -> logging.Formatter:
-    return KeylessFormatter(logging.Formatter("{asctime} {levelname} {name}: {message}", style="{"))
+    return KeylessFormatter(Line("{asctime} {levelname} {name}: {message}", style="{"))
 
 
 def hide_keys(logger: logging.Logger, **signal: object) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -18,7 +19,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
 from tests.cast import Sender, event
-from tests.processes import Process, answers, environment, free_port, run
+from tests.line import head, line
+from tests.processes import Process, answers, environment, free_port, run, run_web
 from tests.waiting import until
 from tracking import throttle
 from tracking.digest import digest_until_empty
@@ -226,6 +228,24 @@ def test_without_its_database_the_process_still_tells_what_it_counted(
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(f"{url}/metrics")
         assert refused.value.code == 401
+
+
+def test_a_request_takes_from_its_head_to_its_answer(shop: Sender, tmp_path: Path) -> None:
+    """On the event loop, and in a thread."""
+    body = json.dumps(event(UUID(int=1))).encode()
+    headers = (f"Authorization: Bearer {shop.key}", "Content-Type: application/json")
+    asks = (f"Content-Length: {len(body)}", "Expect: 100-continue")
+    with run_web(tmp_path / "web.log", EYE_METRICS_TOKEN=TOKEN, TMPDIR=str(tmp_path)) as web:
+        for route, status in (("/events", 202), ("/events/validate", 200)):
+            with line(web) as client:
+                go_on = client.ask(head("POST", f"/api{route}", *headers, *asks))
+                time.sleep(0.5)
+                answer = client.ask(body)
+            assert go_on
+            assert answer
+            assert (go_on.status, answer.status) == (100, status)
+            seen = scraped_from(web.url)
+            assert value(seen, "eye_request_seconds_sum", route=route) >= 0.5
 
 
 class TestScoreboard:

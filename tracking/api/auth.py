@@ -35,7 +35,11 @@ def _key_in_address(request: HttpRequest) -> str | None:
 def caller_of(request: HttpRequest) -> Caller:
     """The caller of a request that must carry a key it may use here. Raises `ApiError`."""
     key = key_of(request)
-    caller = authenticate(key) if key else None
+    return admitted(request, authenticate(key) if key else None)
+
+
+def admitted(request: HttpRequest, caller: Caller | None) -> Caller:
+    """Whom the key belongs to, if it is a live one and may come from there. Raises `ApiError`."""
     if caller is None:
         raise ApiError("unauthorized")
     if origin := request.META.get("HTTP_ORIGIN"):

@@ -1,15 +1,15 @@
 """POST /events on a server's event loop: what accept.py does, without a thread for each request.
 
 Nothing here waits but for the body, for the group that is committed together, and, once in some
-seconds, for a key to be looked up. What is out of the ordinary is left to Django's whole stack,
-which answers it the same.
+seconds, for a key to be looked up.
 """
 
+import logging
 from collections.abc import Callable
-from time import perf_counter
 from typing import Any, Protocol
 
-from django.core.exceptions import DisallowedHost, SuspiciousOperation
+from django.conf import settings
+from django.core.exceptions import SuspiciousOperation
 from django.db import Error
 from django.http import HttpRequest, HttpResponse
 
@@ -22,6 +22,8 @@ from tracking.faults import Fault, classify
 from tracking.group_commit import GroupCommit
 from tracking.intake import Entry
 from tracking.keys import Caller
+
+logger = logging.getLogger(__name__)
 
 PATHS = {"/api/events", "/api/events/", "/events", "/events/"}
 # What is larger is unpacked and checked in a thread, so that the others go on.
@@ -39,28 +41,23 @@ def is_for(request: HttpRequest) -> bool:
     return request.method == "POST" and request.path_info in PATHS
 
 
-async def answer(
-    request: HttpRequest, incoming: Incoming, in_thread: InThread
-) -> HttpResponse | None:
-    """The answer; None where it is Django's to give, which then does not need the body."""
-    started = perf_counter()
+async def answer(request: HttpRequest, incoming: Incoming, in_thread: InThread) -> HttpResponse:
     try:
         caller = await _caller(request, in_thread)
-        if caller is None:
-            return None
         throttle.check(caller)
         entry = await _entry(request, caller, incoming, in_thread)
         await commits.keep(entry)
         response = marked(request, accept.accepted(entry))
     except ApiError as error:
         response = refused(request, error)
-    except SuspiciousOperation:  # such as too many parameters
+    except SuspiciousOperation as error:  # a host that is not ours, too many parameters
+        logger.warning("Refused a request: %s", error, extra={"request": request})
         response = refused(request, ApiError("bad_request"))
     except Error as error:
         if classify(error) is not Fault.TRANSIENT:
             raise
         response = refused(request, ApiError("unavailable"))
-    metrics.answered("/events", "POST", response.status_code, perf_counter() - started)
+    metrics.answered(request, response, "/events")
     return response
 
 
@@ -70,29 +67,24 @@ def refused(request: HttpRequest, error: ApiError) -> HttpResponse:
 
 
 def marked(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """With the headers that Django's middleware would set."""
+    """With the headers of Django's middleware that matter to what is no page."""
     response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]
     response["X-Content-Type-Options"] = "nosniff"
+    if settings.SECURE_HSTS_SECONDS and request.is_secure():
+        response["Strict-Transport-Security"] = f"max-age={settings.SECURE_HSTS_SECONDS}"
     let_read(request, response)
     return response
 
 
-async def _caller(request: HttpRequest, in_thread: InThread) -> Caller | None:
-    """Who sends, if it may: with a live key, to a name of ours, from an origin of the key's."""
+async def _caller(request: HttpRequest, in_thread: InThread) -> Caller:
+    """Who sends, to a name of ours. Raises `ApiError`, and `DisallowedHost` for other names."""
+    request.get_host()
     key = auth.key_of(request)
-    if not key:
-        return None
     try:
-        caller = keys.recall(key)
+        caller = keys.recall(key) if key else None
     except keys.NotRecalled:
         caller = await in_thread(keys.authenticate, key)
-    try:
-        request.get_host()
-        if caller and (origin := request.META.get("HTTP_ORIGIN")):
-            auth.check_origin(request, caller, origin)
-    except (ApiError, DisallowedHost):
-        return None
-    return caller
+    return auth.admitted(request, caller)
 
 
 async def _entry(
@@ -100,12 +92,7 @@ async def _entry(
 ) -> Entry:
     limit = accept.limit_of(caller)
     encoding = bodies.encoding_of(request, may_be_beacon=caller.publishable)
-    length = bodies.content_length(request)
-    if length is not None and length > limit:
-        raise ApiError("too_large")
-    raw = await incoming.read(limit, length)
-    if len(raw) > limit:
-        raise ApiError("too_large")
+    raw = await incoming.read(limit, bodies.content_length(request))
 
     def read() -> Entry:
         return accept.entry_of(request, caller, bodies.unpacked(raw, encoding, limit))
