@@ -169,7 +169,11 @@ def web(pooled: bool, postgres: Postgres, logs: Path) -> Iterator[Process]:
     with contextlib.ExitStack() as stack:
         if pooled:
             url = stack.enter_context(pgbouncer(postgres, logs))
-        environ = {"DATABASE_URL": url, "EYE_PGBOUNCER": str(int(pooled))}
+        environ = {
+            "DATABASE_URL": url,
+            "EYE_PGBOUNCER": str(int(pooled)),
+            "EYE_METRICS_TOKEN": "for the scraper alone",
+        }
         yield stack.enter_context(run_web(logs / "web.log", **environ))
 
 
@@ -284,6 +288,31 @@ def test_while_it_is_frozen_nobody_waits_for_long(
         until(lambda: is_served(web, requests.all), 15)
 
 
+def is_there_without_it(web: Process) -> None:
+    """What needs no PostgreSQL."""
+    paths = ("/static/tracking/eye.js", "/docs/errors", "/api/schema", "/api/docs")
+    scrape = head("GET", "/metrics", "Authorization: Bearer for the scraper alone")
+    *pages, metrics = at_once(web, [*(head("GET", path) for path in paths), scrape])
+    assert [page.status for page in pages] == [200] * len(paths)
+    assert metrics.status == 200
+    assert b"eye_database_up 0.0" in metrics.body
+    assert b"eye_requests_total" in metrics.body
+
+
+def test_what_needs_no_postgresql_is_there_without_it(
+    web: Process, postgres: Postgres, requests: Requests
+) -> None:
+    assert is_served(web, requests.all)
+    with postgres.frozen():
+        is_there_without_it(web)
+        assert come_back_later(at_once(web, requests.all))
+        is_there_without_it(web)
+    until(lambda: is_served(web, requests.all), 15)
+    with postgres.away():
+        is_there_without_it(web)
+    until(lambda: is_served(web, requests.all), 15)
+
+
 def test_while_it_is_away_nobody_waits_at_all(
     web: Process, postgres: Postgres, requests: Requests
 ) -> None:
@@ -331,6 +360,21 @@ def test_one_that_takes_no_more_connections_takes_them_later(
     if pooled:  # it tries again after `server_login_retry`
         until(lambda: is_served(web, requests.all), 5)
     assert is_served(web, requests.all)
+
+
+@pytest.mark.parametrize(("table", "which"), [("tracking_batch", 0), ("tracking_event", 1)])
+def test_what_is_our_mistake_is_in_the_log_under_the_id_that_the_client_was_told(
+    web: Process, postgres: Postgres, requests: Requests, table: str, which: int
+) -> None:
+    with contextlib.closing(postgres.connect("test_eye")) as own, own.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} RENAME TO away")
+        try:
+            answer = answered(web, requests.all[which])
+        finally:
+            cursor.execute(f"ALTER TABLE away RENAME TO {table}")
+    assert (answer.status, answer.code) == (500, "internal_error")
+    assert f"(request {json.loads(answer.body)['request_id']})" in web.output()
+    until(lambda: is_served(web, requests.all))
 
 
 def test_a_slow_answer_is_not_taken_for_none(

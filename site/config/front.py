@@ -22,7 +22,7 @@ from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
 from config.charset import decodable
-from config.pulse import Pulse, Silent
+from config.pulse import Pulse
 from tracking import metrics
 from tracking.api import lane
 from tracking.api.bodies import SECRET_LIMIT, content_length
@@ -108,8 +108,6 @@ class Front:
 
     def _respond(self, request: ASGIRequest) -> HttpResponseBase:
         """All of Django's part, in one thread, which is what database connections belong to."""
-        if self.pulse.silent:  # since it waits for this thread
-            raise Silent
         set_script_prefix(request.script_name or "/")
         signals.request_started.send(sender=type(self), scope=request.scope)
         response = self.handler.get_response(request)
@@ -166,8 +164,6 @@ def _request(scope: Scope) -> ASGIRequest:
 def _refusal(error: Exception, request: HttpRequest) -> ApiError:
     if isinstance(error, ApiError):
         return error
-    if isinstance(error, Silent):
-        return ApiError("unavailable")
     told = {"request": request}
     logger.error("No answer to %s %s", request.method, request.path, exc_info=error, extra=told)
     return ApiError("internal_error")

@@ -5,7 +5,6 @@ wait for as long as it lasts. No limit on a statement's time tells that from one
 second connection does, to which the answer is due at once.
 """
 
-import asyncio
 import contextlib
 import logging
 import os
@@ -14,12 +13,10 @@ import socket
 from collections.abc import Iterator
 from threading import Event, Lock, Thread
 from time import monotonic, sleep
-from typing import Any
 from weakref import WeakSet
 
 import psycopg2
 from django.db import connection
-from django.db.backends.signals import connection_created
 from psycopg2 import extensions
 
 logger = logging.getLogger(__name__)
@@ -29,47 +26,41 @@ ASK_SECONDS = 0.5
 SILENT_SECONDS = 1.5
 
 
-class Silent(Exception):
-    """PostgreSQL does not answer; nobody should wait for it."""
-
-
 class Pulse:
-    """`silent` tells whether it was worth asking PostgreSQL anything, some moments ago."""
+    """`silent` tells that PostgreSQL did not answer some moments ago: until it does, nobody gets
+    a connection, and whatever needs one fails as if PostgreSQL were away.
+    """
 
     def __init__(self) -> None:
         self.silent = False
-        self.waiting: set[asyncio.Task[Any]] = set()
-        self.loop: asyncio.AbstractEventLoop | None = None
+        self.waiting = 0
         self.somebody_waits = Event()
         self.connections: WeakSet[extensions.connection] = WeakSet()
         self.noting = Lock()
         self.own: extensions.connection | None = None
 
     def start(self) -> None:
-        connection_created.connect(self._note)
+        """From now on, all connections that Django makes in this process are watched."""
+        connection.settings_dict["OPTIONS"]["connection_factory"] = self._connect
         Thread(target=self._ask_for_ever, name="pulse", daemon=True).start()
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
-        """For a task that may wait for PostgreSQL, on the one loop. Raises `Silent`."""
-        if self.silent:
-            raise Silent
-        task = asyncio.current_task()
-        assert task  # noqa: S101 - nothing else waits
-        self.loop = task.get_loop()
-        self.waiting.add(task)
+        """For what may wait for PostgreSQL, on the one loop."""
+        self.waiting += 1
         self.somebody_waits.set()
         try:
             yield
-        except asyncio.CancelledError:
-            task.uncancel()
-            raise Silent from None
         finally:
-            self.waiting.discard(task)
+            self.waiting -= 1
 
-    def _note(self, connection: Any, **signal: Any) -> None:
+    def _connect(self, dsn: str) -> extensions.connection:
+        if self.silent:
+            raise psycopg2.OperationalError("PostgreSQL does not answer.")
+        made = extensions.connection(dsn)
         with self.noting:
-            self.connections.add(connection.connection)
+            self.connections.add(made)
+        return made
 
     def _ask_for_ever(self) -> None:
         while True:
@@ -79,19 +70,22 @@ class Pulse:
             sleep(ASK_SECONDS)
             if self.waiting or self.silent:
                 self.somebody_waits.set()
-                self._judge(self._answers())
+                try:
+                    self._judge(self._answers())
+                except Exception:
+                    logger.exception("PostgreSQL could not be asked whether it answers")
 
     def _judge(self, answers: bool) -> None:
         if answers and self.silent:
             logger.warning("PostgreSQL answers again")
         if not answers and not self.silent:
             logger.error(
-                "PostgreSQL has not answered for %.1f s: requests get 503 until it does",
+                "PostgreSQL has not answered for %.1f s: what needs it gets 503 until it does",
                 SILENT_SECONDS,
             )
         self.silent = not answers
         if self.silent:
-            self._free_all()
+            self._cut_all()
 
     def _answers(self) -> bool:
         """A refusal is an answer as well: whoever else asks gets it too."""
@@ -99,7 +93,8 @@ class Pulse:
         try:
             if self.own is None:
                 parameters = connection.get_connection_params()
-                parameters.pop("cursor_factory", None)
+                for ours in ("connection_factory", "cursor_factory"):
+                    parameters.pop(ours, None)
                 self.own = psycopg2.connect(**parameters, async_=True)
                 _wait(self.own, deadline)
             cursor = self.own.cursor()  # without a name it would be gone before the answer
@@ -112,20 +107,13 @@ class Pulse:
             return False
         return True
 
-    def _free_all(self) -> None:
-        """Who waits is told; and what it waits in sees a server that went away."""
-        if self.loop:
-            self.loop.call_soon_threadsafe(self._end_waiting)
+    def _cut_all(self) -> None:
+        """Whoever waits sees a server that went away."""
         with self.noting:
             connections = list(self.connections)
         for each in connections:
             with contextlib.suppress(psycopg2.Error, OSError):
                 _cut(each)
-
-    def _end_waiting(self) -> None:
-        waiting, self.waiting = self.waiting, set()
-        for task in waiting:
-            task.cancel()
 
 
 def _cut(each: extensions.connection) -> None:
