@@ -155,7 +155,9 @@ def database() -> dict[str, Any]:
     config["CONN_HEALTH_CHECKS"] = True
     # Behind it each transaction may be in another session, and such a cursor outlives its own.
     config["DISABLE_SERVER_SIDE_CURSORS"] = flag("EYE_PGBOUNCER")
-    config["OPTIONS"] = {"connect_timeout": 2, **config.get("OPTIONS", {})}
+    # Firewalls forget what is idle for some minutes, and tell neither side.
+    kept_alive = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+    config["OPTIONS"] = {"connect_timeout": 2, **kept_alive, **config.get("OPTIONS", {})}
     return config
 
 

@@ -23,3 +23,9 @@ def test_what_goes_wrong_in_asking_does_not_end_it(
         own = until(lambda: pulse.own)
     assert own
     own.close()
+
+
+@pytest.mark.django_db
+def test_connections_on_which_nothing_happens_are_kept_alive() -> None:
+    connection.ensure_connection()
+    assert connection.connection.get_dsn_parameters()["keepalives_idle"] == "30"
