@@ -60,9 +60,9 @@ class Postgres:
         return int(str(self.hold.status("postgres")["keeper"]))
 
     def end_connections(self) -> None:
-        self.run(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'test_eye'"
-        )
+        """And waits, up to five seconds for each, until it has ended."""
+        others = "datname = 'test_eye' AND pid <> pg_backend_pid()"
+        self.run(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {others}")
 
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
