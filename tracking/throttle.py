@@ -2,7 +2,7 @@
 
 The counts are in the cache's server. While it is away, and where there is none, each process
 counts for itself, from what it knew last. No request waits for a server that does not answer,
-but those that find it out.
+but those that come in the tenth of a second in which that is found out.
 """
 
 import logging
@@ -10,7 +10,6 @@ import math
 import os
 import re
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from functools import cache
 from secrets import randbelow
 from threading import Lock, Thread, local
@@ -83,26 +82,28 @@ def take_all(
     refusals: list[ApiError | None] = [None] * len(requests)
     for places in of_key.values():
         caller, events = requests[places[0]][0], sum(requests[place][1] for place in places)
-        if _take(caller, events, moment) is None:
+        together = _take(caller, events, moment)
+        if together is None:
             continue
         for place in places:
-            if refusal := _take(*requests[place], moment):
+            refusal = together if len(places) == 1 else _take(*requests[place], moment)
+            if refusal:
                 refusals[place] = _counted(caller, refusal)
     return refusals
 
 
 def _take(caller: Caller, events: int, moment: float) -> ApiError | None:
-    if _is_spent(caller, moment):
-        return _refusal(caller, moment, _spent(caller))
-    if events > caller.events_per_minute:
+    limit = caller.events_per_minute
+    if events > limit:
         return _refusal(caller, moment, _too_large(caller, events))
-    if not _fits(_slot(caller, moment), events, caller.events_per_minute):
+    if _is_spent(caller, moment, events) or not _fits(_slot(caller, moment), events, limit):
         return _refusal(caller, moment, _spent(caller))
     return None
 
 
-def _is_spent(caller: Caller, moment: float) -> bool:
-    return _here.count(_slot(caller, moment)) >= caller.events_per_minute
+def _is_spent(caller: Caller, moment: float, events: int = 1) -> bool:
+    """Whether so many are known to be too many: within a minute, counts only grow."""
+    return _here.count(_slot(caller, moment)) + events > caller.events_per_minute
 
 
 def _counted(caller: Caller, refusal: ApiError) -> ApiError:
@@ -239,11 +240,20 @@ class Shared:
     def _look_until_back(self) -> None:
         while self.away:
             sleep(PAUSE_SECONDS)
-            probe = self.server.connection_class(**self.server.connection_kwargs)
-            with suppress(RedisError):
-                probe.send_command("PING")
-                probe.read_response()
-                self.away = False
+            try:
+                self._look()
+            except RedisError:
+                logger.debug("The cache is still away", exc_info=True)
+            except Exception:
+                logger.exception("What CACHE_URL names gives no answer of a Redis or Valkey")
+
+    def _look(self) -> None:
+        probe = self.server.connection_class(**self.server.connection_kwargs)
+        try:
+            probe.send_command("PING")
+            probe.read_response()
+            self.away = False
+        finally:
             probe.disconnect()
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socketserver
 import time
 import urllib.error
 import urllib.request
@@ -12,7 +13,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from itertools import chain, repeat
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from uuid import UUID
 
@@ -63,6 +66,11 @@ def server() -> Iterator[Any]:
     """The server that counts, asked behind our backs."""
     with Redis.from_url(settings.CACHES["default"]["LOCATION"]) as client:
         yield client
+
+
+def questions(server: Any) -> int:
+    """How often it was asked to count."""
+    return int(server.info("commandstats").get("cmdstat_eval", {"calls": 0})["calls"])
 
 
 def refusal(events: int = 1, caller: Caller = CALLER, moment: float = NOON) -> ApiError:
@@ -116,6 +124,22 @@ class TestTake:
 
         with ThreadPoolExecutor(8) as pool:
             assert sum(pool.map(took, range(60))) == 33
+
+    def test_what_is_known_not_to_fit_is_refused_without_asking(self, server: Any) -> None:
+        throttle.take(CALLER, 8, NOON)
+        asked = questions(server)
+        refusal(3)
+        assert throttle.take_all([(CALLER, 5)] * 20, NOON).count(None) == 0
+        assert questions(server) == asked
+        throttle.take(CALLER, 2, NOON)
+        assert questions(server) == asked + 1
+
+    def test_who_is_refused_alone_is_asked_for_once(self, server: Any) -> None:
+        throttle.take(CALLER, 8, NOON)
+        throttle.forget()  # as another process counted it
+        asked = questions(server)
+        refusal(3)
+        assert questions(server) == asked + 1
 
     def test_a_count_does_not_stay_in_the_cache(self, server: Any) -> None:
         throttle.take(CALLER, 1, NOON)
@@ -317,3 +341,35 @@ class TestProcesses:
         until(lambda: not shared.away)
         assert shared.add((1, 1), 1, 10) == (True, 1)
         assert shared.add((1, 1), 1, 10) == (True, 2)
+
+
+@contextlib.contextmanager
+def speaking(*answers: bytes) -> Iterator[str]:
+    """A server with one answer to all that is said on a connection, or none at all; its URL.
+
+    The last answer is that of all later connections as well.
+    """
+    connections = chain(answers, repeat(answers[-1]))
+
+    class Speaker(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            answer = next(connections)
+            while answer and (said := self.request.recv(10_000)):
+                self.request.sendall(answer * said.count(b"*"))
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Speaker) as server:
+        serving = Thread(target=server.serve_forever)
+        serving.start()
+        try:
+            yield f"redis://127.0.0.1:{server.server_address[1]}/0"
+        finally:
+            server.shutdown()
+            serving.join()
+
+
+def test_a_cache_that_talked_nonsense_is_asked_again() -> None:
+    hello = b"%1\r\n$5\r\nproto\r\n:3\r\n"
+    with speaking(b"", b":nonsense\r\n", hello) as url:
+        shared = throttle.Shared(url)
+        assert shared.add((1, 1), 1, 10) is None
+        until(lambda: not shared.away)
