@@ -206,7 +206,11 @@ def publish(task: "Task[..., object]", *args: str, timeout: float = 2.0) -> str:
         finally:
             _publishing.release()
 
-    threading.Thread(target=send, daemon=True).start()
+    try:
+        threading.Thread(target=send, daemon=True).start()
+    except RuntimeError as error:  # no thread to be had
+        _publishing.release()
+        raise BrokerAway from error
     try:
         result = answer.get(timeout=timeout)
     except Empty:

@@ -1,5 +1,6 @@
 """Who looks for work that waits, and who need not be told of it."""
 
+import threading
 from collections.abc import Iterator
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from tests.cast import Sender, at, event
 from tracking import claims
 from tracking.digest import digest_until_empty
 from tracking.models import Batch, Event
-from tracking.nudge import NUDGED, Bell, Shift
+from tracking.nudge import NUDGED, Bell, BrokerAway, Shift, publish
 from tracking.tasks import digest
 
 KEY = "nudge:tracking.digest"
@@ -112,3 +113,20 @@ def test_a_digest_whose_time_is_over_leaves_the_rest(
     assert rang(bell)
     assert Batch.objects.count() == 3
     assert digest_until_empty() == {"batches": 3, "events": 3}
+
+
+@pytest.fixture
+def no_thread() -> Iterator[None]:
+    """None is to be had, for none has room for so large a stack."""
+    usual = threading.stack_size(1 << 46)
+    yield
+    threading.stack_size(usual)
+
+
+def test_where_no_thread_is_to_be_had_none_is_thought_busy(no_thread: None) -> None:
+    for _ in range(20):
+        with pytest.raises(BrokerAway) as away:
+            publish(digest)
+        assert isinstance(away.value.__cause__, RuntimeError)
+    threading.stack_size(0)
+    assert publish(digest)
