@@ -18,7 +18,7 @@ from django.dispatch import receiver
 from django.test import Client
 
 from tests.waiting import until
-from tracking import claims, cors, event_types, keys
+from tracking import claims, cors, event_types, keys, room
 from tracking.digest import digest_until_empty
 from tracking.models import Receipt
 
@@ -129,6 +129,7 @@ def forgotten_keys() -> None:
     cors.forget()
     event_types.forget()
     claims.forget()
+    room.forget()
 
 
 @pytest.fixture(scope="module")

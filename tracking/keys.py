@@ -15,6 +15,8 @@ from django.db import Error, IntegrityError, connection, transaction
 from django.db.models import Q
 from django.utils.timezone import now
 
+from tracking.api.errors import ApiError
+from tracking.faults import sqlstate
 from tracking.models import ApiKey, Application
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -161,6 +163,8 @@ def _live(caller: Caller | None) -> Caller | None:
 
 def forget() -> None:
     """Drops what this process remembers of keys."""
+    global _left_alone_until
+    _left_alone_until = 0.0
     _memory.clear()
 
 
@@ -187,13 +191,36 @@ def _make_room() -> None:
         _memory.clear()
 
 
+# A migration may lock the tables, and wait with the lock for a dump: whoever sends is told in time.
+IN_TIME = "SET LOCAL statement_timeout = '2s'"
+TIMED_OUT = "57014"
+# Those who queued up behind a look that took too long are told at once, and no other looks now.
+LEFT_ALONE_SECONDS = 1.0
+_left_alone_until = 0.0
+
+
 def _look_up(sha256: bytes) -> Caller | None:
-    keys = ApiKey.objects.select_related("application")
-    key = keys.filter(live(), sha256=sha256).first()
+    """Raises `ApiError` where others have just waited in vain, and the database's errors."""
+    global _left_alone_until
+    if monotonic() < _left_alone_until:
+        raise ApiError("unavailable")
+    try:
+        key = _find(sha256)
+    except Error as error:
+        if sqlstate(error) == TIMED_OUT:
+            _left_alone_until = monotonic() + LEFT_ALONE_SECONDS
+        raise
     if key is None:
         return None
     _note_use(key)
     return _caller(key)
+
+
+def _find(sha256: bytes) -> ApiKey | None:
+    keys = ApiKey.objects.select_related("application")
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(IN_TIME)
+        return keys.filter(live(), sha256=sha256).first()
 
 
 def _caller(key: ApiKey) -> Caller:
@@ -211,7 +238,8 @@ def _caller(key: ApiKey) -> Caller:
 
 
 # Of several processes one notes the use; none waits for another, or for who edits the key.
-NOTE_USE = """
+NOTE_USE = f"""
+{IN_TIME};
 UPDATE tracking_apikey SET last_used_at = now()
  WHERE id = (SELECT id FROM tracking_apikey
               WHERE id = %s
