@@ -4,7 +4,7 @@ import contextlib
 import json
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,17 @@ CREATE TRIGGER fails BEFORE INSERT ON tracking_batch FOR EACH ROW EXECUTE FUNCTI
 """
 
 
+# A sequence counts on, whatever becomes of the transaction.
+TRIES = """
+CREATE SEQUENCE tries;
+CREATE FUNCTION tries() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    PERFORM nextval('tries');
+    RETURN NULL;
+END $$;
+CREATE TRIGGER tries BEFORE INSERT ON tracking_batch EXECUTE FUNCTION tries();
+"""
+
+
 @contextlib.contextmanager
 def failing(sqlstate: str) -> Iterator[None]:
     """PostgreSQL answers so to whoever puts a bad one into the inbox."""
@@ -110,6 +121,23 @@ def failing(sqlstate: str) -> Iterator[None]:
             yield
         finally:
             cursor.execute("DROP FUNCTION fails CASCADE")
+
+
+@contextlib.contextmanager
+def tries() -> Iterator[Callable[[], int]]:
+    """How often somebody has begun to put something into the inbox, also in vain."""
+    with connection.cursor() as cursor:
+        cursor.execute(TRIES)
+
+        def tried() -> int:
+            cursor.execute("SELECT last_value FROM tries WHERE is_called")
+            (number,) = cursor.fetchone() or (0,)
+            return int(number)
+
+        try:
+            yield tried
+        finally:
+            cursor.execute("DROP FUNCTION tries CASCADE; DROP SEQUENCE tries")
 
 
 @pytest.mark.parametrize(
@@ -143,6 +171,44 @@ def test_what_one_did_fails_no_other(web: Process, shop: Sender, session: UUID) 
         ]
     assert statuses(sent) == [202, 500, 202] * 5
     assert receipts([each.result() for each in sent]) == in_inbox()
+
+
+def test_what_one_did_counts_no_event_twice(web: Process, session: UUID) -> None:
+    few = sender("few")
+    Application.objects.filter(name="few").update(secret_events_per_minute=25)
+    with failing("22021"), waiting_together(20) as pool:
+        sent = [
+            pool.submit(answered, web, request(few.key, event(session, name=name)))
+            for name in ["a good one"] * 19 + ["a bad one"]
+        ]
+    assert statuses(sent) == [202] * 19 + [500]
+
+
+def test_what_fails_all_is_not_tried_for_each(web: Process, shop: Sender, session: UUID) -> None:
+    with tries() as tried, failing("42P01"):
+        with waiting_together(20) as pool:
+            sent = [
+                pool.submit(answered, web, request(shop.key, event(session, name="a bad one")))
+                for _ in range(20)
+            ]
+        assert set(statuses(sent)) == {500}
+        assert 1 <= tried() < 10
+
+
+@pytest.mark.parametrize("table", ["tracking_application", "tracking_apikey", "tracking_batch"])
+def test_a_locked_table_holds_up_nobody(
+    web: Process, shop: Sender, session: UUID, table: str
+) -> None:
+    """Such as by a migration that waits with its lock for a dump."""
+    asked = request(shop.key, event(session))
+    with connection.cursor() as cursor, ThreadPoolExecutor(40) as pool:
+        cursor.execute(f"BEGIN; LOCK {table} IN ACCESS EXCLUSIVE MODE")
+        try:
+            answers = list(pool.map(lambda _: answered(web, asked), range(40)))
+        finally:
+            cursor.execute("ROLLBACK")
+    assert {(answer.status, answer.code) for answer in answers} == {(503, "unavailable")}
+    until(lambda: answered(web, asked).status == 202)
 
 
 def test_who_is_stopped_finishes_what_it_was_asked(shop: Sender, session: UUID, logs: Path) -> None:

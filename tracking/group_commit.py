@@ -6,19 +6,18 @@ once, the less each of them costs.
 
 import asyncio
 import logging
-import os
 import select
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from threading import Lock, Thread
 from time import monotonic
 
 from django.db import Error, connection
 
 from tracking import intake
 from tracking.api.errors import ApiError
+from tracking.background import Background
 from tracking.faults import Fault, classify, sqlstate
 from tracking.intake import Entry
 
@@ -40,23 +39,15 @@ class GroupCommit:
 
     def __init__(self) -> None:
         self.queue: SimpleQueue[Waiting] = SimpleQueue()
-        self.starting = Lock()
-        self.thread_of = 0  # threads do not survive a fork
+        self.background = Background("group commit", self._write_for_ever)
         self.logged_at = 0.0
 
     async def keep(self, entry: Entry) -> None:
         """Returns when the entry is on disk. Raises `ApiError`, and the database's errors."""
-        if self.thread_of != os.getpid():
-            self._start_thread()
+        self.background.ensure()
         kept = asyncio.get_running_loop().create_future()
         self.queue.put(Waiting(entry, kept))
         await kept
-
-    def _start_thread(self) -> None:
-        with self.starting:
-            if self.thread_of != os.getpid():
-                Thread(target=self._write_for_ever, name="group commit", daemon=True).start()
-                self.thread_of = os.getpid()
 
     def _write_for_ever(self) -> None:
         while True:
@@ -64,8 +55,8 @@ class GroupCommit:
             try:
                 self._write(group)
             except Exception:
-                logger.exception("A group of %d entries was lost sight of", len(group))
-                _settle(group, [ApiError("unavailable")] * len(group))
+                logger.exception("A group of %d batches was lost sight of", len(group))
+                _settle([(each, ApiError("unavailable")) for each in group])
 
     def _next_group(self) -> list[Waiting]:
         group = [self.queue.get()]
@@ -76,30 +67,40 @@ class GroupCommit:
                 size += len(group[-1].entry.body)
         return group
 
-    def _write(self, group: Sequence[Waiting]) -> None:
+    def _write(self, group: list[Waiting]) -> None:
+        refusals = intake.admit([each.entry for each in group])
+        answers = list(zip(group, refusals, strict=True))
+        _settle([(each, refusal) for each, refusal in answers if refusal])
+        self._put([each for each, refusal in answers if not refusal])
+
+    def _put(self, group: list[Waiting]) -> None:
+        if not group:
+            return
         _leave_a_server_that_left()
         try:
-            outcomes: Sequence[Exception | None] = intake.keep([each.entry for each in group])
-        except ApiError as refusal:
-            _settle(group, [refusal] * len(group))
+            intake.put([each.entry for each in group])
         except Error as error:
             self._fail(group, error)
         else:
-            _settle(group, outcomes)
+            _settle([(each, None) for each in group])
 
-    def _fail(self, group: Sequence[Waiting], error: Error) -> None:
+    def _fail(self, group: list[Waiting], error: Error) -> None:
         """What one entry did may not fail the others; what PostgreSQL did fails all that wait."""
         self._log(error)
-        connection.close()
-        if classify(error) is Fault.TRANSIENT:
-            with suppress(Empty):
-                for _ in range(self.queue.qsize()):
-                    group = [*group, self.queue.get_nowait()]
-        elif len(group) > 1:
+        fault = classify(error)
+        if fault is not Fault.DATA:
+            connection.close()
+        if fault is Fault.TRANSIENT:
+            group = [*group, *self._all_that_wait()]
+        elif fault is not Fault.DEPLOYMENT and len(group) > 1:
             for each in group:
-                self._write([each])
+                self._put([each])
             return
-        _settle(group, [error] * len(group))
+        _settle([(each, error) for each in group])
+
+    def _all_that_wait(self) -> list[Waiting]:
+        """This thread alone takes from the queue."""
+        return [self.queue.get() for _ in range(self.queue.qsize())]
 
     def _log(self, error: Error) -> None:
         """Now and then: where all fails, there may be thousands a second."""
@@ -125,11 +126,11 @@ def _leave_a_server_that_left() -> None:
         connection.close()
 
 
-def _settle(group: Sequence[Waiting], outcomes: Sequence[Exception | None]) -> None:
+def _settle(outcomes: Sequence[tuple[Waiting, Exception | None]]) -> None:
     """Tells all who wait, with one call into their loop."""
 
     def tell() -> None:
-        for each, outcome in zip(group, outcomes, strict=True):
+        for each, outcome in outcomes:
             if each.kept.done():  # the client has gone
                 continue
             if outcome is None:
@@ -137,4 +138,6 @@ def _settle(group: Sequence[Waiting], outcomes: Sequence[Exception | None]) -> N
             else:
                 each.kept.set_exception(outcome)
 
-    group[0].kept.get_loop().call_soon_threadsafe(tell)
+    if outcomes:
+        first, _ = outcomes[0]
+        first.kept.get_loop().call_soon_threadsafe(tell)

@@ -40,8 +40,24 @@ SELECT receipt, application_id, key_id, now(), sent_at, encoding, n_events, size
 """
 
 
+def keep(entry: Entry) -> None:
+    """Puts one into the inbox. Raises `ApiError` where it may not come in, and database errors."""
+    if refusal := admit([entry])[0]:
+        raise refusal
+    put([entry])
+
+
+def admit(entries: Sequence[Entry]) -> list[ApiError | None]:
+    """Counts the events of all that may come in; for each entry, why it may not."""
+    try:
+        room.check()
+    except ApiError as full:
+        return [full] * len(entries)
+    return throttle.take_all([(entry.caller, entry.n_events) for entry in entries])
+
+
 def put(entries: Sequence[Entry]) -> None:
-    """Keeps the bodies, all or none. One statement is one commit."""
+    """Keeps the bodies, all or none, and has the workers told. One statement is one commit."""
     columns: list[Any] = [
         [entry.receipt for entry in entries],
         [entry.caller.application_id for entry in entries],
@@ -54,20 +70,7 @@ def put(entries: Sequence[Entry]) -> None:
     ]
     with connection.cursor() as cursor:
         cursor.execute(PUT, columns)
-
-
-def keep(entries: Sequence[Entry]) -> list[ApiError | None]:
-    """Puts all that may come in into the inbox; for each entry, why it may not.
-
-    Raises `ApiError` where there is room for none, and the database's errors.
-    """
-    room.check()
-    refusals = throttle.take_all([(entry.caller, entry.n_events) for entry in entries])
-    admitted = [entry for entry, refusal in zip(entries, refusals, strict=True) if refusal is None]
-    if admitted:
-        put(admitted)
-        for publishable in (False, True):
-            events = [e.n_events for e in admitted if e.caller.publishable is publishable]
-            metrics.accepted(publishable, sum(events))
-        bell.ring()
-    return refusals
+    for publishable in (False, True):
+        events = [each.n_events for each in entries if each.caller.publishable is publishable]
+        metrics.accepted(publishable, sum(events))
+    bell.ring()

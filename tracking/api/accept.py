@@ -52,8 +52,7 @@ def events_of(body: Body) -> list[bytes]:
 
 def keep(entry: Entry) -> HttpResponse:
     """Puts the entry into the inbox: from here on its events are ours."""
-    if refusal := intake.keep([entry])[0]:
-        raise refusal
+    intake.keep(entry)
     return accepted(entry)
 
 
