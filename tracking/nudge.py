@@ -18,6 +18,8 @@ from celery import Task
 from django.conf import settings
 from django.core.cache import cache
 
+from tracking.background import Background
+
 logger = logging.getLogger(__name__)
 
 # A nudge that no worker took for this long is worth nothing any more.
@@ -38,15 +40,14 @@ class Bell:
     def __init__(self, task: "Task[[], object]") -> None:
         self.task = task
         self.rung = threading.Event()
-        self.thread_of = 0  # the process whose thread publishes: threads do not survive a fork
-        self.starting = threading.Lock()
+        self.background = Background("bell", self._publish_for_ever)
         self.at_it_until = 0.0
 
     def ring(self) -> None:
         """Returns at once, whatever the broker does. Call it after the commit."""
         self.rung.set()
-        if self.thread_of != os.getpid():
-            self._start_thread()
+        with suppress(RuntimeError):  # no thread to be had: the next ring tries again
+            self.background.ensure()
 
     def answered(self) -> None:
         """Who commits after this rings again. The task calls it, and then looks for the last time."""
@@ -73,15 +74,6 @@ class Bell:
     @property
     def _key(self) -> str:
         return f"nudge:{self.task.name}"
-
-    def _start_thread(self) -> None:
-        with (
-            self.starting,
-            suppress(RuntimeError),
-        ):  # no thread to be had: the next ring tries again
-            if self.thread_of != os.getpid():
-                threading.Thread(target=self._publish_for_ever, daemon=True).start()
-                self.thread_of = os.getpid()
 
     def _publish_for_ever(self) -> None:
         retry = FIRST_RETRY_SECONDS

@@ -28,7 +28,7 @@ def bell(settings: object) -> Iterator[Bell]:
 
 def rang(bell: Bell) -> bool:
     """Its first ring starts the thread that publishes."""
-    return bell.thread_of != 0
+    return bell.background.thread_of != 0
 
 
 def wait_for_a_worker(shop: Sender, session: UUID, events: int) -> None:
