@@ -27,7 +27,7 @@ SESSIONS_AT_ONCE = 25
 # goes on.
 SHIFT_SECONDS = 1.0
 # A report whose session goes on is built anew after this long at the earliest.
-PAUSE_SECONDS = 0.05
+PAUSE_SECONDS = 0.2
 # Where a build fails, or takes so long, the session's next one comes after the others'.
 SLOW_SECONDS = 0.5
 LATER_SECONDS = 5.0

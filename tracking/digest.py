@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 # Where a worker took all that waited, it lets more come before it looks again: ten events cost it
 # little more than one.
-PAUSE_SECONDS = 0.02
+PAUSE_SECONDS = 0.05
 # And when it finds the inbox empty, it looks once more after this long before it stops.
 LINGER_SECONDS = 0.05
 # What none of the batches is to be charged for.
