@@ -15,8 +15,8 @@ PIECE = 1 << 16
 
 def run(processes: Processes, quick: bool) -> list[Row]:
     rounds, reports = (1, 5_000) if quick else (4, 1_000_000)
+    (port,) = processes.only("web")  # a worker would build reports meanwhile
     sessions_and_reports(plan(reports * EVENTS_A_SESSION))
-    (port,) = processes.only("web")
     server = usage.tree(processes.pid("web"))
     connection = stage.connected(port)
     headers = {"Cookie": stage.staff_cookie()}
