@@ -24,8 +24,8 @@ DEEP = 100
 
 def run(processes: Processes, quick: bool) -> list[Row]:
     events, runs = (QUICK_EVENTS, QUICK_RUNS) if quick else (EVENTS, RUNS)
-    there = filled(events)
     (port,) = processes.only("web")
+    there = filled(events)
     asker = Asker(stage.connected(port), {"Cookie": stage.staff_cookie()})
     cases = {
         **lists("events", "tracking/event", "tracking_event", "id DESC"),

@@ -20,8 +20,8 @@ QUICK_EVENTS, QUICK_RUNS = 20_000, 2
 
 def run(processes: Processes, quick: bool) -> list[Row]:
     events, runs = (QUICK_EVENTS, QUICK_RUNS) if quick else (EVENTS, RUNS)
-    there = filled(events)
     (port,) = processes.only("web")
+    there = filled(events)
     key = stage.sender("application 1").key
     asker = Asker(stage.connected(port), {"Authorization": f"Bearer {key}"})
     return asker.compare(NAME, cases(there), runs)
