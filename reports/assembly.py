@@ -37,13 +37,13 @@ COLUMNS = [field.name for field in SessionReport._meta.concrete_fields if not fi
 
 
 EVENTS = """
-SELECT id, "timestamp", category, name, data::text
+SELECT id, "timestamp", category, name, data::text, application_id
   FROM tracking_event WHERE session_id = %s AND id > %s ORDER BY id
 """
 EVENTS_OF_SEVERAL = """
 SELECT place, event.*
   FROM unnest(%s::uuid[], %s::uuid[]) WITH ORDINALITY AS sought(session_id, after, place), LATERAL (
-    SELECT id, "timestamp", category, name, data::text
+    SELECT id, "timestamp", category, name, data::text, application_id
       FROM tracking_event WHERE session_id = sought.session_id AND id > sought.after
   ) AS event
  ORDER BY place, id

@@ -13,6 +13,7 @@ import msgspec
 
 from reports.activity import Activity
 from reports.metrics import Metrics, report
+from reports.minutes import Minute, Minutes
 from reports.moments import microseconds
 from reports.parameters import VERSION, Parameters
 from reports.pointer import PointerState, Tracer
@@ -24,6 +25,7 @@ __all__ = [
     "FoldEvent",
     "Folded",
     "Metrics",
+    "Minute",
     "OutOfOrder",
     "Parameters",
     "PointerSecond",
@@ -42,6 +44,7 @@ class FoldEvent(NamedTuple):
     category: str
     name: str
     data: str
+    application_id: int = 0
 
 
 class OutOfOrder(Exception):
@@ -80,11 +83,15 @@ class State(msgspec.Struct):
 
 
 class Folded(NamedTuple):
-    """The new state; the seconds touched, as whole rows, ascending; how many events."""
+    """The new state; the seconds touched, as whole rows, ascending; how many events.
+
+    minutes: what these events, and no others, add to each minute, ascending.
+    """
 
     state: State
     seconds: list[PointerSecond]
     events: int
+    minutes: dict[datetime, Minute]
 
 
 def fold(state: State | None, events: Sequence[FoldEvent], parameters: Parameters) -> Folded:
@@ -136,7 +143,8 @@ class _Folding:
         self._known = self._last = state.last
         self._events_before = state.events
         self._activity = state.activity.copy()
-        self._tracer = Tracer(state.pointer, state.parameters)
+        self._minutes = Minutes()
+        self._tracer = Tracer(state.pointer, state.parameters, self._minutes)
         self._buffer = SampleBuffer(self._tracer.pages, block)
         self._block = block
 
@@ -148,6 +156,7 @@ class _Folding:
                 return
             raise OutOfOrder(f"event {event.id} does not lie after the last one")
         self._last = place
+        self._minutes.count(t, event.application_id)
         self._activity.add(t, event.category, event.name, self._parameters)
         if event.category == "pointer":
             self._add_pointer(t, event.name, event.data)
@@ -171,4 +180,4 @@ class _Folding:
         self._advance(before=None)
         state = State(self._parameters, self._last, self._activity, self._tracer.state())
         events = state.events - self._events_before
-        return Folded(state, self._tracer.seconds(), events)
+        return Folded(state, self._tracer.seconds(), events, self._minutes.found())

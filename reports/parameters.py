@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 import msgspec
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from reports.angle import angle_between
+from reports.minutes import Minutes
 from reports.parameters import Parameters
 from reports.samples import UNKNOWN_PAGE, Pages, Samples
 from reports.seconds import PointerSecond, Second, tally
@@ -101,9 +102,10 @@ class Intervals(NamedTuple):
 class Tracer:
     """Goes on from a state, block by block; the state given is left as it is."""
 
-    def __init__(self, state: PointerState, parameters: Parameters) -> None:
+    def __init__(self, state: PointerState, parameters: Parameters, minutes: Minutes) -> None:
         self._state = msgspec.structs.replace(state)
         self._parameters = parameters
+        self._minutes = minutes
         self._speeds = Sketch(state.speeds)
         self._steps = Sketch(state.steps)
         self._accelerations = Sketch(state.accelerations)
@@ -141,7 +143,7 @@ class Tracer:
         self._add_accelerations(intervals)
         self._add_turning(intervals)
         self._add_flips(samples, intervals)
-        self._add_seconds(block, intervals, len(samples.t) - len(block.t))
+        self._add_times(block, intervals, len(samples.t) - len(block.t))
         self._remember(block, samples)
 
     def _with_last(self, block: Samples) -> Samples:
@@ -223,12 +225,13 @@ class Tracer:
         state.axis_x = count_flips(state.axis_x, samples.x, intervals, px)
         state.axis_y = count_flips(state.axis_y, samples.y, intervals, px)
 
-    def _add_seconds(self, block: Samples, intervals: Intervals, old: int) -> None:
+    def _add_times(self, block: Samples, intervals: Intervals, old: int) -> None:
         ends = intervals.i + 1 - old
         _, dt, _, _, d, speed, _, _ = intervals
         touched = tally(self._state.second, block.t, ends, dt, d, speed)
         self._seconds.update((second.at, second) for second in touched)
         self._state.second = touched[-1]
+        self._minutes.add(block.t, ends, dt, d, speed)
 
     def _remember(self, block: Samples, samples: Samples) -> None:
         state = self._state

@@ -45,6 +45,12 @@ class Second(msgspec.Struct, frozen=True, array_like=True):
         )
 
 
+def runs(at: Ints) -> tuple[Ints, Ints]:
+    """Where each run of equal values begins, and for each value its run's number."""
+    begins = np.flatnonzero(np.diff(at, prepend=at[0] - 1))
+    return begins, np.repeat(np.arange(len(begins)), np.diff(begins, append=len(at)))
+
+
 def tally(
     last: Second | None, times: Ints, ends: Ints, dt: Ints, d: Floats, speed: Floats
 ) -> list[Second]:
@@ -54,8 +60,7 @@ def tally(
     Gives every second touched, the first one whole, so that rows can replace rows.
     """
     at = times // SECOND_US
-    begins = np.flatnonzero(np.diff(at, prepend=at[0] - 1))
-    row_of = np.repeat(np.arange(len(begins)), np.diff(begins, append=len(at)))
+    begins, row_of = runs(at)
     rows, where = len(begins), row_of[ends]
     if last is None or last.at != at[0]:
         last = Second(int(at[0]), 0.0, 0, 0.0, 0)

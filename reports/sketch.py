@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,8 @@ _SHIFT = 52 - _OCTAVE_BITS
 _LOWEST, _HIGHEST = -40, 64
 _FIRST = (1023 + _LOWEST) << _OCTAVE_BITS
 BUCKETS = ((_HIGHEST - _LOWEST) << _OCTAVE_BITS) + 1
+# How a sketch is kept as bytes. Packed sketches behind each other are their sum.
+PAIR = np.dtype([("bucket", "<u2"), ("weight", "<i8")])
 
 
 class Sketch:
@@ -38,9 +41,7 @@ class Sketch:
 
     def add(self, values: Floats, weights: Ints | None = None) -> None:
         """Add values with their weights (1 each if not given; one call: Σ < 2⁵³)."""
-        bits = np.ascontiguousarray(values).view(np.int64)
-        buckets = np.clip((bits >> _SHIFT) - (_FIRST - 1), 0, BUCKETS - 1)
-        self.weights += np.bincount(buckets, weights, BUCKETS).astype(np.int64)
+        self.weights += np.bincount(_buckets(values), weights, BUCKETS).astype(np.int64)
 
     def merge(self, other: "Sketch") -> None:
         self.weights += other.weights
@@ -59,6 +60,50 @@ class Sketch:
         """The filled buckets as (bucket, weight), ascending."""
         filled = np.flatnonzero(self.weights)
         return list(zip(filled.tolist(), self.weights[filled].tolist(), strict=True))
+
+    @classmethod
+    def unpacked(cls, packed: bytes) -> Self:
+        sketch = cls()
+        pairs = np.frombuffer(packed, PAIR)
+        np.add.at(sketch.weights, pairs["bucket"].astype(np.intp), pairs["weight"])
+        return sketch
+
+    def packed(self) -> bytes:
+        """The filled buckets, ascending: equal sketches are equal bytes."""
+        filled = np.flatnonzero(self.weights)
+        return _packed(filled, self.weights[filled]).tobytes()
+
+
+def merged(added: bytes, taken: bytes = b"") -> bytes:
+    """One packed sketch of those that are packed in `added`, less those in `taken`."""
+    sketch = Sketch.unpacked(added)
+    if taken:
+        sketch.weights -= Sketch.unpacked(taken).weights
+    return sketch.packed()
+
+
+def packed_by_row(rows: Ints, values: Floats, weights: Ints, count: int) -> list[bytes]:
+    """A packed sketch for each of `count` rows; `rows` names each value's. Weights < 2³²."""
+    # By one sort of one array, which takes half as long as np.unique.
+    together = np.sort(((rows * BUCKETS + _buckets(values)) << 32) | weights)
+    places = together >> 32
+    first = np.flatnonzero(np.diff(places, prepend=-1))
+    sums = np.add.reduceat(together & 0xFFFF_FFFF, first) if len(first) else first
+    row, bucket = np.divmod(places[first], BUCKETS)
+    cuts = np.searchsorted(row, np.arange(1, count))
+    return [part.tobytes() for part in np.split(_packed(bucket, sums), cuts)]
+
+
+def _packed(buckets: Ints, weights: Ints) -> npt.NDArray[np.void]:
+    pairs = np.empty(len(buckets), PAIR)
+    pairs["bucket"], pairs["weight"] = buckets, weights
+    return pairs
+
+
+def _buckets(values: Floats) -> Ints:
+    bits = np.ascontiguousarray(values).view(np.int64)
+    buckets: Ints = np.clip((bits >> _SHIFT) - (_FIRST - 1), 0, BUCKETS - 1)
+    return buckets
 
 
 def _middle(bucket: int) -> float:
