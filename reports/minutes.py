@@ -1,6 +1,7 @@
 """A session minute by minute: what it adds to the rollups."""
 
 from datetime import datetime
+from itertools import chain
 from typing import NamedTuple
 
 import msgspec
@@ -8,7 +9,7 @@ import numpy as np
 
 from reports.moments import moment
 from reports.seconds import runs
-from reports.sketch import Floats, Ints, merged, packed_by_row
+from reports.sketch import Floats, Ints, Sketch, merged, packed_by_row, total
 
 MINUTE_US = 60_000_000
 GRAINS = 1 << 16
@@ -43,7 +44,6 @@ class Minute(NamedTuple):
 
 class _Movement(msgspec.Struct):
     distance_px: float = 0.0
-    moving_us: int = 0
     samples: int = 0
     speeds: list[bytes] = []
 
@@ -66,18 +66,20 @@ class Minutes:
         begins, row_of = runs(at)
         rows, where, moved = len(begins), row_of[ends], d > 0
         distance = np.bincount(where, np.rint(d * GRAINS) / GRAINS, rows)
-        moving = np.bincount(where, np.where(moved, dt, 0), rows).astype(np.int64)
-        columns = (at[begins], distance, moving, np.bincount(row_of))
+        columns = (at[begins], distance, np.diff(begins, append=len(at)))
         speeds = packed_by_row(where[moved], speed[moved], dt[moved], rows)
         for row in zip(*(c.tolist() for c in columns), speeds, strict=True):
             self._add(*row)
 
-    def _add(self, at: int, distance: float, moving: int, samples: int, speeds: bytes) -> None:
+    def _add(self, at: int, distance: float, samples: int, speeds: bytes) -> None:
         movement = self._movement.setdefault(at, _Movement())
         movement.distance_px += distance
-        movement.moving_us += moving
         movement.samples += samples
         movement.speeds.append(speeds)
+
+    def speeds(self) -> Sketch:
+        """Of all minutes together."""
+        return Sketch.unpacked(b"".join(chain(*(one.speeds for one in self._movement.values()))))
 
     def found(self) -> dict[datetime, Minute]:
         """Ascending."""
@@ -91,5 +93,7 @@ class Minutes:
 
     def _minute(self, at: int, events: dict[int, int]) -> Minute:
         movement = self._movement.get(at, _Movement())
-        speeds = merged(b"".join(movement.speeds))
-        return Minute(events, movement.distance_px, movement.moving_us, movement.samples, speeds)
+        speeds = b"".join(movement.speeds)
+        if len(movement.speeds) > 1:
+            speeds = merged(speeds)
+        return Minute(events, movement.distance_px, total(speeds), movement.samples, speeds)

@@ -106,16 +106,17 @@ class Tracer:
         self._state = msgspec.structs.replace(state)
         self._parameters = parameters
         self._minutes = minutes
-        self._speeds = Sketch(state.speeds)
         self._steps = Sketch(state.steps)
         self._accelerations = Sketch(state.accelerations)
         self._seconds: dict[int, Second] = {}
         self.pages = Pages(state.last.page if state.last else None)
 
     def state(self) -> PointerState:
+        speeds = Sketch(self._state.speeds)
+        speeds.merge(self._minutes.speeds())
         return msgspec.structs.replace(
             self._state,
-            speeds=self._speeds.pairs(),
+            speeds=speeds.pairs(),
             steps=self._steps.pairs(),
             accelerations=self._accelerations.pairs(),
         )
@@ -184,13 +185,11 @@ class Tracer:
         self._state.start = (float(x[-1]), float(y[-1])) if len(x) > closed else None
 
     def _add_sums(self, intervals: Intervals) -> None:
-        state, moved = self._state, intervals.d > 0
-        moving_dt, speed = intervals.dt[moved], intervals.speed[moved]
+        state = self._state
         state.distance_px = running_sum(state.distance_px, intervals.d)
         state.observed_us += int(intervals.dt.sum())
-        state.moving_us += int(moving_dt.sum())
-        state.peak = max(state.peak, float(speed.max(initial=0.0)))
-        self._speeds.add(speed, moving_dt)
+        state.moving_us += int(intervals.dt[intervals.d > 0].sum())
+        state.peak = max(state.peak, float(intervals.speed.max(initial=0.0)))
         self._steps.add(intervals.dt.astype(np.float64))
 
     def _add_accelerations(self, intervals: Intervals) -> None:

@@ -82,6 +82,10 @@ def merged(added: bytes, taken: bytes = b"") -> bytes:
     return sketch.packed()
 
 
+def total(packed: bytes) -> int:
+    return int(np.frombuffer(packed, PAIR)["weight"].sum())
+
+
 def packed_by_row(rows: Ints, values: Floats, weights: Ints, count: int) -> list[bytes]:
     """A packed sketch for each of `count` rows; `rows` names each value's. Weights < 2³²."""
     # By one sort of one array, which takes half as long as np.unique.
