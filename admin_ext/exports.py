@@ -64,7 +64,7 @@ class ReportResource(ModelResource):  # type: ignore[misc]
 
     class Meta:
         model = SessionReport
-        exclude = ("state", "build", "anew_build", "by_name", "other_kinds")
+        exclude = ("state", "application_ids", "build", "anew_build", "by_name", "other_kinds")
         export_order = ("session", "applications", "started_at", "ended_at")
 
     def filter_export(

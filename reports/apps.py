@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import pre_delete
 
 
 class ReportsConfig(AppConfig):
@@ -6,7 +7,9 @@ class ReportsConfig(AppConfig):
     verbose_name = "Reports"
 
     def ready(self) -> None:
-        from reports.tasks import ring
+        from reports.models import SessionReport
+        from reports.tasks import ring, take_back
         from tracking.signals import sessions_changed
 
         sessions_changed.connect(ring, dispatch_uid="reports.ring")
+        pre_delete.connect(take_back, sender=SessionReport, dispatch_uid="reports.take_back")

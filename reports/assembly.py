@@ -19,6 +19,7 @@ import msgspec
 from django.db import connection, transaction
 from django.utils.timezone import now
 
+from reports import contributions
 from reports.fold import Folded, FoldEvent, Metrics, OutOfOrder, State, finish, fold_in_order
 from reports.models import PointerSecond, SessionReport
 from reports.moments import moment
@@ -117,7 +118,7 @@ def _state(session: Session, report: SessionReport | None) -> State | None:
     """What the fold may go on from, as far as that can be told without looking at the events."""
     if report is None or report.state is None or report.version != PARAMETERS.version:
         return None
-    if report.revision < session.rewritten:
+    if report.revision < session.rewritten or report.application_ids is None:
         return None
     try:
         return State.from_json(bytes(report.state))
@@ -135,9 +136,19 @@ def _folded(due: Sequence[Due]) -> dict[Due, Folded]:
             if one.state is None:
                 raise
             continue
-        if one.state is None or folded.state.events == one.session.event_count:
+        if one.state is None or _is_all(one, folded):
             found[one] = folded
     return found
+
+
+def _is_all(one: Due, folded: Folded) -> bool:
+    """Whether there are no others; an application that is new has a part in all minutes."""
+    known = one.report.application_ids if one.report else None
+    return folded.state.events == one.session.event_count and _senders(folded) <= {*(known or ())}
+
+
+def _senders(folded: Folded) -> set[int]:
+    return {id for minute in folded.minutes.values() for id in minute.events}
 
 
 def _with_events(due: Sequence[Due]) -> Iterator[tuple[Due, Iterator[FoldEvent]]]:
@@ -160,8 +171,9 @@ def _with_events(due: Sequence[Due]) -> Iterator[tuple[Due, Iterator[FoldEvent]]
 
 
 def _save(folded: Mapping[Due, Folded]) -> None:
+    reports = {one: _report(one, result) for one, result in folded.items()}
     SessionReport.objects.bulk_create(
-        [_report(one, result) for one, result in folded.items()],
+        reports.values(),
         update_conflicts=True,
         unique_fields=["session"],
         update_fields=COLUMNS,
@@ -180,6 +192,12 @@ def _save(folded: Mapping[Due, Folded]) -> None:
         unique_fields=["session", "second"],
         update_fields=["distance_px", "moving_ms", "peak_speed", "samples", "build"],
     )
+    contributions.contribute(
+        [
+            contributions.Build(one.report, reports[one], result.minutes, anew=one.state is None)
+            for one, result in folded.items()
+        ]
+    )
 
 
 def _report(one: Due, folded: Folded) -> SessionReport:
@@ -194,6 +212,9 @@ def _report(one: Due, folded: Folded) -> SessionReport:
         build=one.number,
         anew_build=one.report.anew_build if one.report and went_on else one.number,
         state=folded.state.to_json(),
+        application_ids=one.report.application_ids
+        if one.report and went_on
+        else sorted(_senders(folded)),
         **_columns(metrics),
     )
 

@@ -81,7 +81,7 @@ def column(field: "Field[object, object]") -> Combinable:
 OWN = {
     field.name: column(field)
     for field in SessionReport._meta.concrete_fields
-    if field.name not in {"session", "state"}
+    if field.name not in {"session", "state", "application_ids"}
 }
 
 

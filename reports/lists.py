@@ -67,7 +67,7 @@ class ReportSerializer(serializers.ModelSerializer[SessionReport]):
 
     class Meta:
         model = SessionReport
-        exclude = ("state",)
+        exclude = ("state", "application_ids")
 
 
 class ReportsView(ListView):

@@ -12,7 +12,7 @@ from reports.seconds import runs
 from reports.sketch import Floats, Ints, Sketch, merged, packed_by_row, total
 
 MINUTE_US = 60_000_000
-GRAINS = 1 << 16
+GRAINS = 1 << 20
 
 
 class Minute(NamedTuple):
@@ -20,7 +20,7 @@ class Minute(NamedTuple):
 
     events: how many, by application, by their own timestamps. An interval belongs to the
     minute in which it ends, a sample to the one it is in. distance_px: Σ d, each d rounded
-    to 2⁻¹⁶ px, so that sums below 2³⁷ px are exact in whatever order they are added, and
+    to 2⁻²⁰ px, so that sums below 2³³ px are exact in whatever order they are added, and
     what is taken back leaves nothing. moving_us: Σ Δt where d > 0, µs. speeds: packed
     sketch of d/Δt in px/s where d > 0, weighted by Δt in µs.
     """

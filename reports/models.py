@@ -1,9 +1,9 @@
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import F
+from django.db.models import F, Q
 
 from reports.parameters import PARAMETERS
-from tracking.models import Session
+from tracking.models import Application, Session
 
 
 class SessionReport(models.Model):
@@ -19,6 +19,8 @@ class SessionReport(models.Model):
     anew_build = models.BigIntegerField(help_text="The last build that folded all events anew.")
     # What the fold needs to go on; without it the next build folds anew.
     state = models.BinaryField(null=True)
+    # Whose events it holds, and whose rollups count it; null: none do yet.
+    application_ids = ArrayField(models.BigIntegerField(), null=True)
 
     events = models.BigIntegerField()
     by_category = models.JSONField()
@@ -103,3 +105,89 @@ class PointerSecond(models.Model):
 
     def __str__(self) -> str:
         return f"{self.session_id} at {self.second:%H:%M:%S}"
+
+
+class SessionMinute(models.Model):
+    """What a session's events of one minute (UTC) add to the rollups: see minutes.py."""
+
+    pk = models.CompositePrimaryKey("report_id", "minute")
+    report = models.ForeignKey(
+        SessionReport, models.CASCADE, db_constraint=False, db_index=False, related_name="minutes"
+    )
+    minute = models.DateTimeField()
+    events = models.JSONField()
+    distance_px = models.FloatField()
+    moving_us = models.BigIntegerField()
+    samples = models.BigIntegerField()
+    speeds = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"{self.report_id} at {self.minute:%H:%M}"
+
+
+class Contributed(models.Model):
+    """Sums over sessions. Of all applications where there is none: each session counts once.
+
+    Counted at the minutes of the events and samples; sessions at those of their first and last
+    event.
+    """
+
+    application = models.ForeignKey(
+        Application,
+        models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        null=True,
+        related_name="+",
+    )
+    events = models.BigIntegerField(default=0)
+    sessions_started = models.BigIntegerField(default=0)
+    sessions_ended = models.BigIntegerField(default=0)
+    distance_px = models.FloatField(default=0.0)
+    moving_us = models.BigIntegerField(default=0)
+    samples = models.BigIntegerField(default=0)
+    speeds = models.BinaryField(default=b"")
+
+    class Meta:
+        abstract = True
+
+
+class RollupChange(Contributed):
+    """The outbox of the builds: what is to be added to the rollups. A row lives for a second."""
+
+    minute = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"Change at {self.minute:%Y-%m-%d %H:%M}"
+
+
+class Rollup(Contributed):
+    """The sums of a minute, an hour or a day (UTC)."""
+
+    class Step(models.TextChoices):
+        MINUTE = "minute"
+        HOUR = "hour"
+        DAY = "day"
+
+    step = models.CharField(max_length=6, choices=Step)
+    start = models.DateTimeField()
+    # At the minute in which they arrived.
+    sent = models.BigIntegerField(default=0)
+    stored = models.BigIntegerField(default=0)
+    duplicate = models.BigIntegerField(default=0)
+    rejected = models.BigIntegerField(default=0)
+    errors = models.JSONField(default=dict, help_text="How many of each code.")
+
+    class Meta:
+        constraints = [
+            # One row for each; and what a period of an application consists of.
+            models.UniqueConstraint(
+                fields=["application", "step", "start"], name="rollup_once", nulls_distinct=False
+            ),
+            models.CheckConstraint(
+                condition=Q(step__in=["minute", "hour", "day"]), name="rollup_step"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.step} from {self.start:%Y-%m-%d %H:%M}"

@@ -3,13 +3,17 @@ from uuid import UUID
 
 from celery import shared_task
 
-from reports import builder
+from reports import builder, contributions, rollup
+from reports.models import SessionReport
 from tracking.nudge import Bell
 
 
 @shared_task(name="reports.build_stale", ignore_result=True, acks_late=False)
 def build_stale() -> dict[str, int]:
-    return builder.build_stale(bell)
+    totals = builder.build_stale(bell)
+    if totals["built"]:
+        rollup_bell.ring()
+    return totals
 
 
 @shared_task(
@@ -22,12 +26,25 @@ def build_stale() -> dict[str, int]:
 )
 def recompute(session_id: str) -> dict[str, Any]:
     built = builder.recompute(UUID(session_id))
+    rollup_bell.ring()
     return {"session": session_id, "revision": built.revision}
 
 
+@shared_task(name="reports.roll_up", ignore_result=True, acks_late=False)
+def roll_up() -> dict[str, int]:
+    return rollup.roll_up(rollup_bell)
+
+
 bell = Bell(build_stale)
+# What changes within a second is summed at once.
+rollup_bell = Bell(roll_up, pause=1.0)
 
 
 def ring(**signal: object) -> None:
     """What `sessions_changed` calls, in whichever process digested."""
     bell.ring()
+    rollup_bell.ring()
+
+
+def take_back(instance: SessionReport, **signal: object) -> None:
+    contributions.take_back(instance)

@@ -10,6 +10,7 @@ PARTITIONS = 0x45594501
 TOMBSTONES = 0x45594502
 REPROCESSING = 0x45594503
 RETENTION = 0x45594504
+ROLLUPS = 0x45594506
 
 
 def partitions() -> None:
@@ -39,6 +40,11 @@ def reprocessing() -> None:
 def try_retention() -> bool:
     """Whether nobody else deletes what is kept no longer."""
     return _lock("pg_try_advisory_xact_lock(%s)", RETENTION) is True
+
+
+def try_rollups() -> bool:
+    """Whether nobody else adds to the rollups."""
+    return _lock("pg_try_advisory_xact_lock(%s)", ROLLUPS) is True
 
 
 def session(session_id: UUID) -> None:

@@ -37,8 +37,10 @@ LAST_RETRY_SECONDS = 8.0
 class Bell:
     """Wakes the workers for one task that takes no arguments and does whatever waits."""
 
-    def __init__(self, task: "Task[[], object]") -> None:
+    def __init__(self, task: "Task[[], object]", pause: float = PAUSE_SECONDS) -> None:
+        """`pause` in seconds: for so long, rings are taken together."""
         self.task = task
+        self.pause = pause
         self.rung = threading.Event()
         self.background = Background("bell", self._publish_for_ever)
         self.at_it_until = 0.0
@@ -83,7 +85,7 @@ class Bell:
             try:
                 self._publish()
                 retry = FIRST_RETRY_SECONDS
-                sleep(PAUSE_SECONDS)
+                sleep(self.pause)
             except Exception as error:
                 self.rung.set()
                 logger.warning(

@@ -210,6 +210,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"expire_seconds": 5},
     },
+    "Add to the rollups": {
+        "task": "reports.roll_up",
+        "schedule": 10.0,
+        "options": {"expire_seconds": 10},
+    },
     "Delete what is kept no longer": {
         "task": "tracking.retention",
         "schedule": crontab(hour="3", minute="17"),

@@ -1,0 +1,134 @@
+"""Adding what the outboxes hold to the rollups: each of their rows exactly once.
+
+A slice is one transaction: what it takes from an outbox and what it adds are committed together, or
+neither is.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from math import inf
+from time import monotonic
+from typing import Any
+
+from django.db import connection, transaction
+
+from reports.models import Rollup, RollupChange
+from reports.sums import NUMBERS, Sum
+from tracking import locks
+from tracking.nudge import Bell
+
+type Key = tuple[int | None, str, datetime]
+
+CHANGES_AT_ONCE = 2_000
+# One task does not hold its worker for longer than this; another one goes on.
+SHIFT_SECONDS = 1.0
+
+TAKE = f"""
+DELETE FROM reports_rollupchange
+ WHERE id IN (SELECT id FROM reports_rollupchange ORDER BY id LIMIT {CHANGES_AT_ONCE})
+RETURNING application_id, minute, speeds, {", ".join(NUMBERS)}
+"""
+# Equal to null is nothing, so that the sums of all applications are looked up by themselves.
+KNOWN = """
+SELECT rollup.*
+  FROM unnest(%(applications)s::bigint[], %(steps)s::text[], %(starts)s::timestamptz[])
+       AS key(application_id, step, start)
+  JOIN reports_rollup AS rollup USING (application_id, step, start)
+ UNION ALL
+SELECT rollup.*
+  FROM unnest(%(applications)s::bigint[], %(steps)s::text[], %(starts)s::timestamptz[])
+       AS key(application_id, step, start)
+  JOIN reports_rollup AS rollup USING (step, start)
+ WHERE key.application_id IS NULL AND rollup.application_id IS NULL
+"""
+
+
+def roll_up(bell: Bell | None = None) -> dict[str, int]:
+    """Takes all that waits, or what fits in a shift; says how many rows it took."""
+    if bell:
+        bell.answered()  # who commits after this rings again
+    ends = monotonic() + (SHIFT_SECONDS if bell else inf)
+    taken = 0
+    while waits():
+        rows = roll_up_slice()
+        taken += rows or 0
+        if rows is None or monotonic() >= ends:  # somebody else is at it, or the shift is over
+            if bell:
+                bell.ring()
+            break
+    return {"taken": taken}
+
+
+def waits() -> bool:
+    return RollupChange.objects.exists()
+
+
+def roll_up_slice() -> int | None:
+    """How many rows were taken; None where somebody else is at it."""
+    with transaction.atomic():
+        if not locks.try_rollups():
+            return None
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL synchronous_commit = off")
+        sums: dict[Key, Sum] = defaultdict(Sum)
+        taken = take_changes(sums)
+        _add(sums)
+    return taken
+
+
+def take_changes(sums: Mapping[Key, Sum]) -> int:
+    """What the builds of reports wrote."""
+    with connection.cursor() as cursor:
+        cursor.execute(TAKE)
+        rows = cursor.fetchall()
+    for application, minute, speeds, *numbers in rows:
+        named = dict(zip(NUMBERS, numbers, strict=True))
+        for key in keys(application, minute):
+            sums[key].add(named, bytes(speeds))
+    return len(rows)
+
+
+def keys(application: int | None, minute: datetime) -> list[Key]:
+    """The rows in which a minute counts."""
+    hour = minute.replace(minute=0)
+    starts = {
+        Rollup.Step.MINUTE: minute,
+        Rollup.Step.HOUR: hour,
+        Rollup.Step.DAY: hour.replace(hour=0),
+    }
+    return [(application, step.value, start) for step, start in starts.items()]
+
+
+def _add(sums: Mapping[Key, Sum]) -> None:
+    for rollup in _known(sums):
+        so_far = sums[rollup.application_id, rollup.step, rollup.start]
+        so_far.add({name: getattr(rollup, name) for name in ADDED}, bytes(rollup.speeds))
+        so_far.add_errors(rollup.errors)
+    Rollup.objects.bulk_create(
+        [_rollup(key, sums[key]) for key in sorted(sums, key=_order)],
+        batch_size=1_000,
+        update_conflicts=True,
+        unique_fields=["application", "step", "start"],
+        update_fields=[*ADDED, "errors", "speeds"],
+    )
+
+
+ADDED = (*NUMBERS, "sent", "stored", "duplicate", "rejected")
+
+
+def _known(keys: Iterable[Key]) -> Iterable[Rollup]:
+    applications, steps, starts = zip(*keys, strict=True) if keys else ((), (), ())
+    columns = {"applications": [*applications], "steps": [*steps], "starts": [*starts]}
+    return Rollup.objects.raw(KNOWN, columns)
+
+
+def _rollup(key: Key, sums: Sum) -> Rollup:
+    application, step, start = key
+    names: dict[str, Any] = {"application_id": application, "step": step, "start": start}
+    return Rollup(**names, **sums.numbers, errors=sums.errors, speeds=sums.speeds())
+
+
+def _order(key: Key) -> tuple[int, str, datetime]:
+    application, step, start = key
+    return application or 0, step, start

@@ -1,0 +1,38 @@
+"""Sums that are added up here, and kept as rows of models.Contributed."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from reports.sketch import merged
+
+NUMBERS = (
+    "events",
+    "sessions_started",
+    "sessions_ended",
+    "distance_px",
+    "moving_us",
+    "samples",
+)
+
+
+class Sum:
+    """Numbers by their names, errors by their codes, and packed sketches of speeds."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, float] = defaultdict(int)
+        self.errors: dict[str, int] = defaultdict(int)
+        self._added: list[bytes] = []
+        self._taken: list[bytes] = []
+
+    def add(self, numbers: Mapping[str, float], speeds: bytes = b"", sign: int = 1) -> None:
+        for name, number in numbers.items():
+            self.numbers[name] += sign * number
+        if speeds:
+            (self._added if sign > 0 else self._taken).append(speeds)
+
+    def add_errors(self, errors: Mapping[str, int]) -> None:
+        for code, number in errors.items():
+            self.errors[code] += number
+
+    def speeds(self) -> bytes:
+        return merged(b"".join(self._added), b"".join(self._taken))
