@@ -21,6 +21,7 @@ from tracking.nudge import Bell
 type Key = tuple[int | None, str, datetime]
 
 CHANGES_AT_ONCE = 2_000
+COUNTED = (*NUMBERS, "sent", "stored", "duplicate", "rejected")
 # One task does not hold its worker for longer than this; another one goes on.
 SHIFT_SECONDS = 1.0
 
@@ -103,18 +104,15 @@ def keys(application: int | None, minute: datetime) -> list[Key]:
 def _add(sums: Mapping[Key, Sum]) -> None:
     for rollup in _known(sums):
         so_far = sums[rollup.application_id, rollup.step, rollup.start]
-        so_far.add({name: getattr(rollup, name) for name in ADDED}, bytes(rollup.speeds))
+        so_far.add({name: getattr(rollup, name) for name in COUNTED}, bytes(rollup.speeds))
         so_far.add_errors(rollup.errors)
     Rollup.objects.bulk_create(
         [_rollup(key, sums[key]) for key in sorted(sums, key=_order)],
         batch_size=1_000,
         update_conflicts=True,
         unique_fields=["application", "step", "start"],
-        update_fields=[*ADDED, "errors", "speeds"],
+        update_fields=[*COUNTED, "errors", "speeds"],
     )
-
-
-ADDED = (*NUMBERS, "sent", "stored", "duplicate", "rejected")
 
 
 def _known(keys: Iterable[Key]) -> Iterable[Rollup]:

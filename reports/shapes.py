@@ -54,6 +54,33 @@ WINDOW = shape(
     **MOVEMENT,
     seconds=SECONDS,
 )
+ROLLUP = {
+    "from": TIME,
+    "to": TIME,
+    "sent": COUNT,
+    "stored": COUNT,
+    "duplicate": COUNT,
+    "rejected": COUNT,
+    "errors": {"type": "object", "additionalProperties": COUNT},
+    "events": COUNT,
+    "sessions_started": COUNT,
+    "sessions_ended": COUNT,
+    "active_sessions": COUNT,
+    "distance_px": NUMBER,
+    "moving_ms": NUMBER,
+    "samples": COUNT,
+    "mean_speed": nullable(NUMBER),
+    "speed_p50": nullable(NUMBER),
+    "speed_p95": nullable(NUMBER),
+}
+ROLLUPS = shape(
+    **{"from": TIME, "to": TIME},
+    step=TEXT,
+    zone=TEXT,
+    application=nullable(COUNT),
+    totals=shape(**ROLLUP),
+    buckets=array_of(shape(**ROLLUP)),
+)
 TASK = shape(
     task=UUID,
     state=TEXT,

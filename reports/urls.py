@@ -1,9 +1,10 @@
-from reports import api, lists
+from reports import api, lists, rollup_api
 from tracking.api.urls import route
 
 urlpatterns = [
     *route("reports", lists.ReportListView.as_view(), "reports"),
     *route("reports.csv", lists.ReportCsvView.as_view(), "reports-csv"),
+    *route("rollups", rollup_api.RollupsView.as_view(), "rollups"),
     *route("sessions/<id:id>/report", api.ReportView.as_view(), "session-report"),
     *route("sessions/<id:id>/pointer", api.PointerView.as_view(), "session-pointer"),
     *route("sessions/<id:id>/recompute", api.RecomputeView.as_view(), "session-recompute"),

@@ -1,25 +1,25 @@
 """Rollups are the sums of what there is, whatever happened to it before."""
 
+import contextlib
 import json
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection, transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports import rollup, tasks
+from reports import rollup
 from reports.builder import build, build_stale, recompute
 from reports.models import Rollup, RollupChange, SessionMinute, SessionReport
 from reports.rollup import roll_up
 from reports.sketch import Sketch
-from tests.cast import START, Sender, at, event, move, path, sender
-from tests.waiting import until
+from tests.cast import START, Sender, at, event, path, sender
 from tracking import erase, locks
 from tracking.audit import Actor
 from tracking.digest import digest_until_empty
@@ -324,3 +324,69 @@ def test_who_finds_another_roller_at_it_leaves_it_to_that_one(
         done.set()
         other.join()
     assert roll_up()["taken"] > 0
+
+
+APPLICATIONS = 2
+WHAT_HAPPENS = st.lists(
+    st.tuples(
+        st.sampled_from(["send", "send", "send", "build", "build", "roll", "recompute"])
+        | st.sampled_from(["delete", "correct", "erase"]),
+        st.integers(0, 2),
+        st.integers(0, APPLICATIONS - 1),
+        st.integers(-150, 150),
+    ),
+    min_size=4,
+    max_size=14,
+)
+
+
+@pytest.fixture(scope="module")
+def senders(lasting_db: None) -> list[Sender]:
+    return [sender(f"application {number}") for number in range(APPLICATIONS)]
+
+
+@settings(deadline=None, max_examples=25)
+@given(happenings=WHAT_HAPPENS)
+def test_whatever_happens_the_rollups_are_the_sums_of_what_is_there(
+    senders: list[Sender], happenings: list[tuple[str, int, int, int]]
+) -> None:
+    sessions = [uuid4() for _ in range(3)]
+    for what, place, application, seconds in happenings:
+        HAPPENS[what](sessions[place], senders[application], seconds)
+    assert caught_up() == expected()
+    for report in SessionReport.objects.filter(pk__in=sessions):
+        minutes_add_up(report.pk)
+
+
+def send(session: UUID, by: Sender, seconds: int) -> None:
+    by.send(stroke(session, seconds, samples=20, step=1.7), event(session, timestamp=at(seconds)))
+
+
+def some_event(session: UUID, by: Sender) -> Event | None:
+    return Event.objects.filter(session=session, application=by.application_id).first()
+
+
+def delete(session: UUID, by: Sender, seconds: int) -> None:
+    if wrong := some_event(session, by):
+        erase.delete_event(wrong, ACTOR)
+
+
+def correct(session: UUID, by: Sender, seconds: int) -> None:
+    if wrong := some_event(session, by):
+        correct_event(by, wrong, json.dumps({"data": {"t": [0], "x": [1], "y": [1]}}).encode())
+
+
+def anew(session: UUID, by: Sender, seconds: int) -> None:
+    with contextlib.suppress(Session.DoesNotExist):
+        recompute(session)
+
+
+HAPPENS: dict[str, Callable[[UUID, Sender, int], Any]] = {
+    "send": send,
+    "build": lambda *given: build_stale(),
+    "roll": lambda *given: roll_up(),
+    "recompute": anew,
+    "delete": delete,
+    "correct": correct,
+    "erase": lambda session, by, seconds: erase.erase_session(session, by.application_id, ACTOR),
+}

@@ -30,7 +30,11 @@ YES_AND_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False,
 
 
 def moment(text: str) -> datetime | None:
-    return moment_of(LOST_PLUS.sub(r"\1+\2", text))
+    return moment_of(with_plus(text))
+
+
+def with_plus(text: str) -> str:
+    return LOST_PLUS.sub(r"\1+\2", text)
 
 
 def plain_text(text: str) -> str | None:
