@@ -1,7 +1,8 @@
 """A session's events, folded into a state from which its report is made.
 
 `fold(fold(None, a), b)` and `fold(None, a + b)` give the same bytes wherever both are
-allowed: a live session is continued, a recomputed one begun anew, with one result.
+allowed: a live session is continued, a recomputed one begun anew, with one result. The
+minutes of the one together are those of the other.
 """
 
 from collections.abc import Iterable, Sequence

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from reports.fold import (
     VERSION,
     FoldEvent,
     Metrics,
+    Minute,
     OutOfOrder,
     Parameters,
     PointerSecond,
@@ -25,6 +27,7 @@ from reports.fold import (
     fold,
     fold_in_order,
 )
+from reports.sketch import Sketch
 from tests.reports.reference import START, click, event, move, path, reference
 
 PARAMETERS = Parameters()
@@ -88,12 +91,13 @@ def sessions(draw: st.DrawFn) -> list[FoldEvent]:
 
 
 class Builder:
-    """What a builder keeps: the state as JSON, the rows by second, the events so far."""
+    """What a builder keeps: the state as JSON, the rows by second and minute, the events so far."""
 
     def __init__(self, stored: Callable[[bytes], bytes]) -> None:
         self.stored = stored
         self.state: bytes | None = None
         self.rows: dict[datetime, PointerSecond] = {}
+        self.minutes: dict[datetime, Minute] = {}
         self.events: list[FoldEvent] = []
 
     def take(self, events: list[FoldEvent]) -> None:
@@ -104,13 +108,16 @@ class Builder:
         except OutOfOrder:
             folded = fold(None, self.events, PARAMETERS)
             self.rows.clear()
+            self.minutes.clear()
         self.state = self.stored(folded.state.to_json())
         self.rows.update((row.second, row) for row in folded.seconds)
+        for at, minute in folded.minutes.items():
+            self.minutes[at] = self.minutes.get(at, Minute()).plus(minute)
 
-    def result(self) -> tuple[bytes, bytes, str]:
+    def result(self) -> tuple[bytes, bytes, str, dict[datetime, Minute]]:
         assert self.state is not None
-        state = State.from_json(self.state)
-        return state.to_json(), finish(state).to_json(), repr(sorted(self.rows.values()))
+        state, rows = State.from_json(self.state), repr(sorted(self.rows.values()))
+        return state.to_json(), finish(state).to_json(), rows, self.minutes
 
 
 def as_text(state: bytes) -> bytes:
@@ -123,7 +130,7 @@ def as_jsonb(state: bytes) -> bytes:
     return json.dumps(plain, sort_keys=True, indent=1).encode()
 
 
-def result(events: list[FoldEvent]) -> tuple[bytes, bytes, str]:
+def result(events: list[FoldEvent]) -> tuple[bytes, bytes, str, dict[datetime, Minute]]:
     builder = Builder(as_text)
     builder.take(events)
     return builder.result()
@@ -172,6 +179,7 @@ def test_the_size_of_a_block_does_not_show(events: list[FoldEvent], block: int) 
     whole = fold(None, events, PARAMETERS)
     assert folded.state.to_json() == whole.state.to_json()
     assert repr(folded.seconds) == repr(whole.seconds)
+    assert folded.minutes == whole.minutes
 
 
 @CASES
@@ -215,6 +223,24 @@ def test_the_seconds_add_up_to_the_totals(events: list[FoldEvent]) -> None:
     assert math.fsum(row.moving_ms for row in rows) == pytest.approx(found.moving_ms, rel=1e-9)
     assert sum(row.samples for row in rows) == found.samples
     assert max((row.peak_speed or 0 for row in rows), default=0) == (found.peak_speed or 0)
+
+
+@CASES
+@given(sessions(), st.sampled_from([1, 2]))
+def test_the_minutes_are_their_seconds_and_add_up(events: list[FoldEvent], apart: int) -> None:
+    sent = [event._replace(application_id=n % apart) for n, event in enumerate(events)]
+    folded = fold(None, sent, PARAMETERS)
+    for at, minute in folded.minutes.items():
+        seconds = [one for one in folded.seconds if one.second.replace(second=0) == at]
+        within = [one for one in sent if one.timestamp.replace(second=0, microsecond=0) == at]
+        moving_us = sum(round(one.moving_ms * 1000) for one in seconds)
+        distance = math.fsum(one.distance_px for one in seconds)
+        assert minute.distance_px == pytest.approx(distance, rel=1e-9, abs=1e-4)
+        assert (minute.moving_us, minute.samples) == (moving_us, sum(s.samples for s in seconds))
+        assert minute.events == Counter(one.application_id for one in within)
+    speeds = Sketch.unpacked(b"".join(minute.speeds for minute in folded.minutes.values()))
+    assert speeds.pairs() == folded.state.pointer.speeds
+    assert {one.second.replace(second=0) for one in folded.seconds} <= folded.minutes.keys()
 
 
 @CASES

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.angle import angle_between, arctan
-from reports.sketch import BUCKETS, Sketch
+from reports.sketch import BUCKETS, Sketch, merged, packed_by_row, total
 
 values = st.floats(2.0**-40, 2.0**63)
 weighted = st.lists(st.tuples(values, st.integers(1, 10**9)), min_size=1, max_size=50)
@@ -138,3 +138,28 @@ def test_angles_from_the_x_axis(b: tuple[float, float], angle: float) -> None:
 def test_nothing_turns_where_the_products_vanish() -> None:
     tiny = np.array([1e-200])
     assert angle_between(tiny, tiny, tiny, -tiny)[0] == 0
+
+
+@given(weighted, weighted)
+def test_packed_sketches_behind_each_other_are_their_sum(
+    some: list[tuple[float, int]], others: list[tuple[float, int]]
+) -> None:
+    both = merged(sketch_of(some).packed() + sketch_of(others).packed())
+    assert both == merged(both) == sketch_of(some + others).packed()
+    assert total(both) == sum(weight for _, weight in some + others)
+    assert merged(both, sketch_of(others).packed()) == sketch_of(some).packed()
+    assert merged(both, both) == b""
+
+
+rows = st.lists(st.tuples(st.integers(0, 3), values, st.integers(1, 10**6)), max_size=50)
+
+
+@given(rows)
+def test_values_are_sketched_row_by_row(given: list[tuple[int, float, int]]) -> None:
+    ordered = sorted(given)
+    columns = [np.array(column) for column in zip(*ordered, strict=True)] or [np.array([])] * 3
+    row, value, weight = columns
+    found = packed_by_row(row.astype(np.int64), value.astype(float), weight.astype(np.int64), 4)
+    assert found == [
+        sketch_of([(v, w) for r, v, w in ordered if r == number]).packed() for number in range(4)
+    ]
