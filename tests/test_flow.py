@@ -113,6 +113,8 @@ def test_what_is_sent_is_digested_reported_and_recomputed(web: Process, worker: 
     assert task["result"]["session"] == str(session)
     after = client.get(f"/api/sessions/{session}/report")
     assert after | {"computed_at": None} == before | {"computed_at": None}
+    sums = until(lambda: (s := client.get("/api/rollups")["totals"])["events"] and s)
+    assert (sums["samples"], sums["distance_px"]) == (120, before["distance_px"])
 
 
 def test_without_a_broker_the_sweeper_digests(django_db_setup: None, logs: Path) -> None:
