@@ -21,14 +21,14 @@ from tracking.nudge import Bell
 type Key = tuple[int | None, str, datetime]
 
 CHANGES_AT_ONCE = 2_000
-COUNTED = (*NUMBERS, "sent", "stored", "duplicate", "rejected")
+ARRIVED = ("sent", "stored", "duplicate", "rejected")
+COUNTED = (*NUMBERS, *ARRIVED)
 # One task does not hold its worker for longer than this; another one goes on.
 SHIFT_SECONDS = 1.0
 
-TAKE = f"""
-DELETE FROM reports_rollupchange
- WHERE id IN (SELECT id FROM reports_rollupchange ORDER BY id LIMIT {CHANGES_AT_ONCE})
-RETURNING application_id, minute, speeds, {", ".join(NUMBERS)}
+TAKE = """
+DELETE FROM {table} WHERE id IN (SELECT id FROM {table} ORDER BY id LIMIT %s)
+RETURNING application_id, minute, {columns}
 """
 # Equal to null is nothing, so that the sums of all applications are looked up by themselves.
 KNOWN = """
@@ -80,14 +80,18 @@ def roll_up_slice() -> int | None:
 
 def take_changes(sums: Mapping[Key, Sum]) -> int:
     """What the builds of reports wrote."""
-    with connection.cursor() as cursor:
-        cursor.execute(TAKE)
-        rows = cursor.fetchall()
+    rows = _take("reports_rollupchange", "speeds", *NUMBERS)
     for application, minute, speeds, *numbers in rows:
         named = dict(zip(NUMBERS, numbers, strict=True))
         for key in keys(application, minute):
             sums[key].add(named, bytes(speeds))
     return len(rows)
+
+
+def _take(table: str, *columns: str) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(TAKE.format(table=table, columns=", ".join(columns)), [CHANGES_AT_ONCE])
+        return cursor.fetchall()
 
 
 def keys(application: int | None, minute: datetime) -> list[Key]:

@@ -273,7 +273,7 @@ def test_it_goes_slice_by_slice(three: list[UUID], shop: Sender) -> None:
     shop.send(*[event(session, timestamp=at(60 * n)) for session in three for n in range(-9, 0)])
     build_stale()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rollup, "TAKE", rollup.TAKE.replace("LIMIT 2000", "LIMIT 3"))
+        patch.setattr(rollup, "CHANGES_AT_ONCE", 3)
         assert roll_up()["taken"] > 10
     assert there() == expected()
 
