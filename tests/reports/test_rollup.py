@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports import rollup
+from reports import rollup, tasks
 from reports.builder import build, build_stale, recompute
 from reports.models import Rollup, RollupChange, SessionMinute, SessionReport
 from reports.rollup import roll_up
@@ -24,6 +24,7 @@ from tracking import erase, locks
 from tracking.audit import Actor
 from tracking.digest import digest_until_empty
 from tracking.models import Event, Session
+from tracking.nudge import Bell
 
 ACTOR = Actor("somebody")
 type Sums = dict[tuple[Any, str, datetime], dict[str, float]]
@@ -301,8 +302,14 @@ def test_two_rollers_take_each_row_once(shop: Sender) -> None:
     assert caught_up() == expected()
 
 
-def test_who_finds_another_roller_at_it_leaves_it_to_that_one(
-    three: list[UUID], shop: Sender
+@pytest.fixture
+def bell() -> Bell:
+    """One that was never rung."""
+    return Bell(tasks.roll_up)
+
+
+def test_who_finds_another_roller_at_it_comes_again(
+    three: list[UUID], shop: Sender, bell: Bell
 ) -> None:
     shop.send(event(three[0], timestamp=at(100)))
     build_stale()
@@ -319,11 +326,25 @@ def test_who_finds_another_roller_at_it_leaves_it_to_that_one(
     other.start()
     try:
         assert taken.wait(10)
-        assert roll_up() == {"taken": 0}
+        assert roll_up(bell) == {"taken": 0}
+        assert bell.thread_of  # rung: one more is needed for what the other has not seen
     finally:
         done.set()
         other.join()
     assert roll_up()["taken"] > 0
+
+
+def test_when_a_shift_is_over_another_is_called(
+    three: list[UUID], shop: Sender, bell: Bell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollup, "SHIFT_SECONDS", 0.0)
+    monkeypatch.setattr(rollup, "CHANGES_AT_ONCE", 1)
+    shop.send(*[event(session, timestamp=at(-120)) for session in three])
+    build_stale()
+    assert roll_up(bell) == {"taken": 1}
+    assert bell.thread_of
+    assert roll_up()["taken"] > 0
+    assert there() == expected()
 
 
 APPLICATIONS = 2
