@@ -91,7 +91,7 @@ def take_changes(sums: Mapping[Key, Sum]) -> int:
 def _take(table: str, *columns: str) -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(TAKE.format(table=table, columns=", ".join(columns)), [CHANGES_AT_ONCE])
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def keys(application: int | None, minute: datetime) -> list[Key]:
