@@ -179,12 +179,18 @@ WITH places AS (
 ), counted AS (
     SELECT receipt_id, count(*) AS mended, count(*) FILTER (WHERE first) AS stored
       FROM ranked GROUP BY receipt_id
+), changed AS (
+    UPDATE tracking_receipt AS receipt
+       SET rejected = receipt.rejected - counted.mended,
+           stored = receipt.stored + counted.stored,
+           duplicate = receipt.duplicate + counted.mended - counted.stored
+      FROM counted WHERE receipt.id = counted.receipt_id
+    RETURNING application_id, received_at, counted.mended, counted.stored AS stored_now
 )
-UPDATE tracking_receipt AS receipt
-   SET rejected = receipt.rejected - counted.mended,
-       stored = receipt.stored + counted.stored,
-       duplicate = receipt.duplicate + counted.mended - counted.stored
-  FROM counted WHERE receipt.id = counted.receipt_id
+INSERT INTO tracking_tally (application_id, minute, stored, duplicate, rejected)
+SELECT application_id, date_trunc('minute', received_at), sum(stored_now),
+       sum(mended - stored_now), -sum(mended)
+  FROM changed GROUP BY 1, 2
 """
 SESSIONS = """
 UPDATE tracking_session AS session

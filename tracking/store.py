@@ -56,25 +56,40 @@ WITH refused AS (
 SELECT id FROM sessions
 """
 
+# What is written here is counted for the rollups by the same statement: see Tally.
 # In the order of the events: the ids tell which of an event's errors comes first.
 ERRORS = """
-INSERT INTO tracking_eventerror (application_id, receipt_id, position, session_id, category, name,
-                                 field, code, message, value, event_id, created_at)
-SELECT *, now()
-  FROM unnest(%(applications)s::bigint[], %(receipts)s::uuid[], %(positions)s::integer[],
-              %(sessions)s::uuid[], %(categories)s::text[], %(names)s::text[], %(fields)s::text[],
-              %(codes)s::text[], %(messages)s::text[], %(values)s::text[], %(events)s::uuid[])
-    ON CONFLICT DO NOTHING
+WITH written AS (
+    INSERT INTO tracking_eventerror (application_id, receipt_id, position, session_id, category,
+                                     name, field, code, message, value, event_id, created_at)
+    SELECT *, now()
+      FROM unnest(%(applications)s::bigint[], %(receipts)s::uuid[], %(positions)s::integer[],
+                  %(sessions)s::uuid[], %(categories)s::text[], %(names)s::text[],
+                  %(fields)s::text[], %(codes)s::text[], %(messages)s::text[], %(values)s::text[],
+                  %(events)s::uuid[])
+        ON CONFLICT DO NOTHING
+    RETURNING application_id, code, created_at
+)
+INSERT INTO tracking_tally (application_id, minute, code, errors)
+SELECT application_id, date_trunc('minute', created_at), code, count(*)
+  FROM written GROUP BY 1, 2, 3
 """
 RECEIPTS = """
-INSERT INTO tracking_receipt (id, application_id, state, received_at, digested_at, events, stored,
-                              duplicate, rejected)
-SELECT id, application_id, 'digested', 'epoch'::timestamptz + received * interval '1 us', now(),
-       events, stored, events - stored - rejected, rejected
-  FROM unnest(%(ids)s::uuid[], %(applications)s::bigint[], %(received)s::bigint[],
-              %(events)s::integer[], %(stored)s::integer[], %(rejected)s::integer[])
-       AS batch(id, application_id, received, events, stored, rejected)
-    ON CONFLICT DO NOTHING
+WITH written AS (
+    INSERT INTO tracking_receipt (id, application_id, state, received_at, digested_at, events,
+                                  stored, duplicate, rejected)
+    SELECT id, application_id, 'digested', 'epoch'::timestamptz + received * interval '1 us',
+           now(), events, stored, events - stored - rejected, rejected
+      FROM unnest(%(ids)s::uuid[], %(applications)s::bigint[], %(received)s::bigint[],
+                  %(events)s::integer[], %(stored)s::integer[], %(rejected)s::integer[])
+           AS batch(id, application_id, received, events, stored, rejected)
+        ON CONFLICT DO NOTHING
+    RETURNING application_id, received_at, events, stored, duplicate, rejected
+)
+INSERT INTO tracking_tally (application_id, minute, sent, stored, duplicate, rejected)
+SELECT application_id, date_trunc('minute', received_at), sum(events), sum(stored), sum(duplicate),
+       sum(rejected)
+  FROM written GROUP BY 1, 2
 """
 
 

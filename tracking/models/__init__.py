@@ -2,7 +2,7 @@
 
 from tracking.models.behaviour import IS_LATE, LATE, Event, Session, SessionApplication
 from tracking.models.errors import EventError, RejectedEvent
-from tracking.models.intake import Batch, BatchColumns, Receipt, SetAsideBatch
+from tracking.models.intake import Batch, BatchColumns, Receipt, SetAsideBatch, Tally
 from tracking.models.removals import AuditEntry, DeletedEvent, ErasedSession
 from tracking.models.senders import ApiKey, Application
 from tracking.models.types import EventType, SchemaVersion
@@ -26,4 +26,5 @@ __all__ = [
     "Session",
     "SessionApplication",
     "SetAsideBatch",
+    "Tally",
 ]

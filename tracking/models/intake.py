@@ -96,3 +96,36 @@ class Receipt(models.Model):
 
     def __str__(self) -> str:
         return f"Receipt {self.id}"
+
+
+class Tally(models.Model):
+    """An outbox of counts: each row is to be added to the sums of its minute, and then deleted.
+
+    Written in the transaction that changes what it counts: events by what became of them, of
+    digested receipts, at the minute these were received; or errors of one code, at the minute of
+    the errors. Where rejected events are stored later, the row is the difference. What is deleted
+    or resolved takes nothing back.
+    """
+
+    application = models.ForeignKey(
+        Application, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    minute = models.DateTimeField()
+    sent = models.IntegerField(db_default=0)
+    stored = models.IntegerField(db_default=0)
+    duplicate = models.IntegerField(db_default=0)
+    rejected = models.IntegerField(db_default=0)
+    # Null: the row counts events.
+    code = models.CharField(max_length=50, null=True)  # noqa: DJ001
+    errors = models.IntegerField(db_default=0)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(sent=F("stored") + F("duplicate") + F("rejected")),
+                name="tally_adds_up",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Tally {self.id}"
