@@ -22,6 +22,7 @@ SCENARIOS = (
     "end_to_end",
     "latency",
     "steady",
+    "live",
     "noisy",
     "accept_singles",
     "accept_batches",

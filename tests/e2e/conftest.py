@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -20,20 +19,12 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from bench.chromium import chromium_path, launch_arguments, no_chromium
 from tests.processes import Process
 from tests.waiting import until
 
 T = TypeVar("T")
 ARTIFACTS = Path(__file__).parents[2] / "test-artifacts"
-NAMES = ("chromium", "google-chrome")
-ARGUMENTS = (
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 PAGE_REFERENCE = """
 window.reference = [];
 window.coalesced = [];
@@ -47,22 +38,12 @@ addEventListener("pointermove", (event) => {
 """
 
 
-def chromium_path() -> str | None:
-    named = os.environ.get("EYE_CHROMIUM")
-    return shutil.which(named) if named else next(filter(None, map(shutil.which, NAMES)), None)
-
-
-def launch_arguments() -> list[str]:
-    return [*ARGUMENTS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-
-
 @pytest.fixture(scope="session", autouse=True)
 def chromium() -> str:
     """The path of a Chromium; without one the test is skipped, or fails where it must not be."""
     if path := chromium_path():
         return path
-    looked = os.environ.get("EYE_CHROMIUM") or " or ".join(NAMES) + " on PATH"
-    reason = f"No Chromium found: there is no {looked}; set EYE_CHROMIUM"
+    reason = no_chromium()
     if os.environ.get("EYE_REQUIRE_BROWSER") == "1":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)

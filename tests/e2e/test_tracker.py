@@ -18,7 +18,8 @@ from django.db.models import Sum
 from playwright.async_api import async_playwright
 from playwright.sync_api import Request, Route
 
-from tests.e2e.conftest import PAGE_REFERENCE, Visitor, launch_arguments
+from bench.chromium import launch_arguments
+from tests.e2e.conftest import PAGE_REFERENCE, Visitor
 from tests.processes import Process
 from tests.waiting import until
 from tracking.keys import create_key

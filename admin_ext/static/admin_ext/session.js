@@ -1,5 +1,6 @@
 /** A session's page: its speed and distance second by second, live while the session is. */
 
+import { tellDrawn } from "../tracking/drawn.js";
 import { clock, colour, poll, whenThemeChanges } from "./polling.js";
 
 const POLL_MS = 500;
@@ -134,6 +135,7 @@ function draw() {
     Object.assign(chart.options.scales.x, { min: start, max: end });
     chart.update("none");
   }
+  tellDrawn(dataUntil);
 }
 
 function take(series) {

@@ -1,6 +1,7 @@
 /** The capture page: what was recorded and sent, and what the workers made of it. */
 
 import { Chart } from "./chart.js";
+import { tellDrawn } from "./drawn.js";
 import { Feed } from "./feed.js";
 import { Trail } from "./trail.js";
 
@@ -139,6 +140,7 @@ function drawCharts() {
   }));
   const distances = rows.map((row) => ({ second: row.at, value: row.distance_px }));
   const holds = Math.min(velocity.draw(speeds, now, until), distance.draw(distances, now, until));
+  tellDrawn(feed.dataUntil);
   drawSoon(Math.max(holds, calm.matches ? CALM_FRAME_MS : FASTEST_FRAME_MS));
 }
 
