@@ -8,7 +8,7 @@ from bench import stage, watch
 from bench.figures import Row, at_most, percentile
 from bench.processes import Processes
 from bench.script import Script
-from bench.usage import Meter, cpu_seconds, tree
+from bench.usage import Meter
 
 NAME = "live"
 SESSIONS = (1, 50)
@@ -53,13 +53,10 @@ def watched(
     browser = Script("bench.live_browser", json.dumps(order))
     try:
         browser.line()
-        meter, before = Meter(processes), cpu_seconds(tree(browser.process.pid))
+        meter = Meter(processes)
         late: Lateness = json.loads(browser.line())
         shares = meter.shares()
-        return late, [
-            ("all together", sum(shares.values())),
-            *shares.items(),
-        ]
+        return late, [("all together", sum(shares.values())), *shares.items()]
     finally:
         browser.end()
 

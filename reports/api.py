@@ -5,6 +5,7 @@ from uuid import UUID
 
 from celery.result import AsyncResult
 from django.http import HttpResponse
+from django.utils.cache import get_conditional_response
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,13 +15,20 @@ from reports import shapes
 from reports.fold import Metrics
 from reports.models import PointerSecond, SessionReport
 from reports.tasks import recompute
-from tracking.api.auth import Reader, check_may_see
+from reports.watching import PERMISSION, WatcherAuthentication
+from tracking.api.auth import (
+    KeyAuthentication,
+    Reader,
+    SessionTokenAuthentication,
+    check_may_see,
+)
 from tracking.api.errors import ApiError
 from tracking.api.openapi import ANY_KEY, MORE_ERRORS
 from tracking.api.points import accept_points
 from tracking.api.sending import TakesPosts, sender
 from tracking.api.shapes import ACCEPTED, POINTS, QUEUED
 from tracking.api.views import session_or_404
+from tracking.ids import micros_of
 from tracking.nudge import BrokerAway, publish
 
 SINCE = OpenApiParameter(
@@ -71,7 +79,8 @@ class PointerView(TakesPosts):
     `?seconds=` sums up the last so many seconds; POST adds points.
     """
 
-    staff_permission = {"GET": "reports.view_sessionreport"}
+    staff_permission = {"GET": PERMISSION}
+    authentication_classes = (KeyAuthentication, SessionTokenAuthentication, WatcherAuthentication)
 
     @extend_schema(
         operation_id="sendPoints",
@@ -95,19 +104,34 @@ class PointerView(TakesPosts):
             304: OpenApiResponse(description="Nothing has changed since that ETag."),
         },
     )
-    def get(self, request: Request, id: UUID) -> Response:
-        if not (isinstance(request.user, Reader) and request.user.session_id == id):
-            session_or_404(request, id)
+    def get(self, request: Request, id: UUID) -> HttpResponse:
+        check_may_see(request, id)
         seconds = seconds_of(request)
         since = cursor_of(request)
         report = SessionReport.objects.only(*CURSOR_COLUMNS).filter(pk=id).first()
+        if report is None and not is_own_page(request, id):
+            session_or_404(request, id)
         if seconds is not None:
             return Response({"session": id, **window(report, seconds)})
-        etag = f'"{report.build if report else 0}.{since}"'
-        if request.headers.get("If-None-Match") == etag:
-            return Response(status=304, headers={"ETag": etag})
+        etag = etag_of(report)
+        if same := get_conditional_response(request._request, etag=etag):
+            same.headers["ETag"] = etag
+            return same
         answer = series(report, since) if report else NOTHING_YET
         return Response({"session": id, **answer}, headers={"ETag": etag})
+
+
+def is_own_page(request: Request, id: UUID) -> bool:
+    """Whether this is the page that captures the session: it may ask before the first event."""
+    return isinstance(request.user, Reader) and request.user.session_id == id
+
+
+def etag_of(report: SessionReport | None) -> str:
+    """The same after every cursor: whoever has this build has all there is.
+
+    A report made anew after it was gone may come to the same build, but not at the same time.
+    """
+    return f'"{report.build}.{micros_of(report.computed_at)}"' if report else '"0"'
 
 
 CURSOR_COLUMNS = ("build", "anew_build", "computed_at", "data_until")

@@ -2,7 +2,8 @@ const LONGEST_MS = 10_000;
 
 /**
  * Calls `ask` every `interval` milliseconds while the page is visible, never two at a time, until
- * it gives false. Where it throws, `onTrouble` says so on the page, and the next call comes later.
+ * it gives false; a number that it gives is the pause to the next call. Where it throws, `onTrouble`
+ * says so on the page, and the next call comes later.
  */
 export function poll(ask, interval, onTrouble) {
   let timer = 0;
@@ -15,7 +16,7 @@ export function poll(ask, interval, onTrouble) {
     let goOn = true;
     try {
       goOn = await ask(AbortSignal.timeout(LONGEST_MS));
-      pause = interval;
+      pause = Number.isFinite(goOn) ? goOn : interval;
     } catch {
       onTrouble();
       pause = Math.min(2 * pause, LONGEST_MS);

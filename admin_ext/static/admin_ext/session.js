@@ -4,6 +4,12 @@ import { tellDrawn } from "../tracking/drawn.js";
 import { clock, colour, poll, whenThemeChanges } from "./polling.js";
 
 const POLL_MS = 500;
+// While something moves: what is new is to be drawn within a second of its movement.
+const MOVING_POLL_MS = 250;
+const MOVING_MS = 5_000;
+// The report's numbers follow less closely than the charts.
+const FACTS_MS = 1_000;
+const LAG_MS = 250;
 const LIVE_MS = 5 * 60_000;
 const SECOND = 1_000;
 // A live session that has just begun is shown on an axis of this length.
@@ -20,6 +26,9 @@ const seconds = new Map();
 let built = Number(page.dataset.build);
 let cursor = 0;
 let etag = "";
+let changed = -Infinity;
+let asked = -Infinity;
+let trouble = "";
 let dataUntil = Date.parse(page.dataset.dataUntil) || 0;
 let lastAt = Date.parse(page.dataset.lastAt) || 0;
 
@@ -145,13 +154,17 @@ function take(series) {
   if (series.data_until) dataUntil = Date.parse(series.data_until);
 }
 
-async function showFacts() {
+/** The report's numbers, where they are of an older build than the series. */
+async function showFacts(signal) {
+  if (cursor === built || performance.now() - asked < FACTS_MS) return;
   // There was no report when the page was made: now it has more to show than numbers.
   if (!built) return location.reload();
-  const response = await fetch(page.dataset.reportUrl);
+  asked = performance.now();
+  const response = await fetch(page.dataset.reportUrl, { signal });
   if (!response.ok) return;
+  const of = cursor;
   const report = await response.json();
-  built = cursor;
+  built = of;
   for (const place of page.querySelectorAll("[data-fact]")) {
     const value = report[place.dataset.fact];
     if (value !== undefined) {
@@ -160,32 +173,48 @@ async function showFacts() {
   }
 }
 
+function write(place, text) {
+  if (place.textContent !== text) place.textContent = text;
+}
+
 function showLag() {
-  badge.textContent = isLive() ? "live" : "ended";
+  write(badge, isLive() ? "live" : "ended");
   badge.classList.toggle("eye-badge-success", isLive());
   badge.classList.toggle("eye-badge-neutral", !isLive());
-  lag.textContent = dataUntil
-    ? `data up to ${new Date(dataUntil).toISOString().slice(11, 21)} UTC`
-    : "no pointer data yet";
+  write(lag, lagInWords() + trouble);
+}
+
+function lagInWords() {
+  if (!dataUntil) return "no pointer data yet";
+  const until = `data up to ${new Date(dataUntil).toISOString().slice(11, 21)} UTC`;
+  const age = Math.max(0, Date.now() - dataUntil) / SECOND;
+  return isLive() ? `${until}, ${age.toFixed(1)} s ago` : until;
+}
+
+/** Asks for what changed since the last time. */
+async function ask(signal) {
+  const headers = etag ? { "If-None-Match": etag } : {};
+  const response = await fetch(`${page.dataset.pointerUrl}?since=${cursor}`, { headers, signal });
+  if (response.status === 304) return;
+  if (!response.ok) throw new Error(response.status);
+  etag = response.headers.get("ETag") || "";
+  take(await response.json());
+  changed = performance.now();
 }
 
 span.addEventListener("change", draw);
 paint();
 whenThemeChanges(paint);
+setInterval(showLag, LAG_MS);
 poll(async (signal) => {
-  const headers = etag ? { "If-None-Match": etag } : {};
-  const response = await fetch(`${page.dataset.pointerUrl}?since=${cursor}`, { headers, signal });
-  if (!response.ok && response.status !== 304) throw new Error(response.status);
-  if (response.status === 200) {
-    const before = cursor;
-    take(await response.json());
-    etag = cursor === before ? response.headers.get("ETag") : "";
-    if (cursor !== built) await showFacts();
-  }
+  await ask(signal);
+  trouble = "";
   draw();
   showLag();
-  return isLive();
+  await showFacts(signal);
+  if (!isLive()) return false;
+  return performance.now() - changed < MOVING_MS ? MOVING_POLL_MS : POLL_MS;
 }, POLL_MS, () => {
+  trouble = " · the service does not answer; trying again";
   showLag();
-  lag.textContent += " · the service does not answer; trying again";
 });

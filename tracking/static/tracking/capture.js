@@ -10,8 +10,8 @@ const FASTEST_FRAME_MS = 33;
 const CALM_FRAME_MS = 1_000;
 const WORDS_EVERY_MS = 250;
 const SUMMARY_EVERY_MS = 15_000;
-// Sent events are in the charts about this much later: the time to look.
-const COMPUTED_AFTER_MS = 150;
+// Sent events are computed about this much later: the time to look.
+const COMPUTED_AFTER_MS = 120;
 // Until then, what was sent may well be on its way.
 const PATIENCE_MS = 3_000;
 
@@ -52,7 +52,7 @@ document.addEventListener("eye:recorded", ({ detail }) => {
 document.addEventListener("eye:sent", ({ detail }) => {
   counts.sent += detail.events;
   trouble.sending = "";
-  feed.stir(COMPUTED_AFTER_MS);
+  feed.stir(COMPUTED_AFTER_MS, detail.until);
   showFigures();
 });
 

@@ -102,19 +102,22 @@
   }
 
   // --- Recording ------------------------------------------------------------------------------
-  /** @type {{text: string, bytes: number, samples: number}[]} samples: how many of a path */
+  /**
+   * @type {{text: string, bytes: number, samples: number, until: number}[]} samples: how many of a
+   *   path; until: the tick of the event, or of the last sample
+   */
   let queue = [];
   let fresh = { events: 0, samples: 0 };
   let latest = 0;
   let timer = 0;
   let refused = false;
 
-  function record(category, name, data, tick, samples = 0) {
+  function record(category, name, data, tick, samples = 0, until = tick) {
     const timestamp = iso(tick);
     const text = JSON.stringify({ session_id: session, category, name, timestamp, data });
     const bytes = new TextEncoder().encode(text).length;
     if (bytes > EVENT_BYTES) throw new Error(`${category}/${name} is left out: it is over 64 KiB`);
-    queue.push({ text, bytes, samples });
+    queue.push({ text, bytes, samples, until });
     fresh = { events: fresh.events + 1, samples: fresh.samples + samples };
   }
 
@@ -167,7 +170,7 @@
     const scroll = { scroll_x: hundredths(scrollX), scroll_y: hundredths(scrollY) };
     const viewport = { w: innerWidth, h: innerHeight };
     const data = { ...samples, viewport, page: { path: pathname, w, h, ...scroll } };
-    record("pointer", "path", data, start, samples.t.length);
+    record("pointer", "path", data, start, samples.t.length, lastSample);
   }
 
   function onClick(event) {
@@ -266,7 +269,7 @@
     const events = batch.length;
     if (status >= 200 && status < 300) {
       failures = 0;
-      tell("sent", { events, bytes: sizeOf(batch), receipt });
+      tell("sent", { events, bytes: sizeOf(batch), receipt, until: untilOf(batch) });
     } else if (status === 0 || status === 408 || status === 429 || status >= 500) {
       queue.unshift(...batch);
       makeRoom();
@@ -279,6 +282,8 @@
   }
 
   const bodyOf = (batch) => `[${batch.map((event) => event.text).join()}]`;
+  /** The time of the last event or sample, in ms since 1970. */
+  const untilOf = (batch) => Math.max(...batch.map((event) => event.until)) / 10;
   const sizeOf = (batch) => batch.reduce((sum, event) => sum + event.bytes + 1, 1);
 
   async function post(batch) {
@@ -367,7 +372,8 @@
     address.searchParams.set("key", key);
     const body = new Blob([bodyOf(batch)], { type: "text/plain" });
     const taken = navigator.sendBeacon && navigator.sendBeacon(address, body);
-    if (taken) tell("sent", { events: batch.length, bytes: body.size });
+    const { length: events } = batch;
+    if (taken) tell("sent", { events, bytes: body.size, until: untilOf(batch) });
     return taken;
   }
 

@@ -6,6 +6,8 @@
  */
 
 const EVERY_MS = 500;
+// After a look that did not find yet what was sent; each further one comes twice as late.
+const AGAIN_MS = 75;
 const IDLE_EVERY_MS = 2_000;
 const IDLE_AFTER_MS = 20_000;
 const LAST_RETRY_MS = 15_000;
@@ -26,13 +28,17 @@ export class Feed {
     this.cursor = 0;
     this.etag = "";
     this.failures = 0;
+    /** What was sent reaches up to here, in ms since 1970; and how often it was not there yet. */
+    this.expected = 0;
+    this.missed = 0;
     this.stirred = performance.now();
     document.addEventListener("visibilitychange", () => this.plan(0));
     this.plan(0);
   }
 
-  /** Something was sent: it is worth looking soon. */
-  stir(ms) {
+  /** Something was sent, with data up to `until`: it is worth looking in `ms`. */
+  stir(ms, until) {
+    this.expected = Math.max(this.expected, Math.floor(until));
     this.stirred = performance.now();
     if (!this.failures) this.plan(ms);
   }
@@ -53,9 +59,15 @@ export class Feed {
     this.asking = false;
     this.failures = trouble ? this.failures + 1 : 0;
     this.onTrouble(trouble);
-    const idle = performance.now() - this.stirred > IDLE_AFTER_MS;
-    const backoff = Math.min(EVERY_MS * 2 ** this.failures, LAST_RETRY_MS);
-    this.plan(trouble ? backoff : idle ? IDLE_EVERY_MS : EVERY_MS);
+    this.missed = this.dataUntil < this.expected ? this.missed + 1 : 0;
+    this.plan(this.pause());
+  }
+
+  /** How long to wait for the next look, in ms. */
+  pause() {
+    if (this.failures) return Math.min(EVERY_MS * 2 ** this.failures, LAST_RETRY_MS);
+    if (performance.now() - this.stirred > IDLE_AFTER_MS) return IDLE_EVERY_MS;
+    return this.missed ? Math.min(AGAIN_MS * 2 ** (this.missed - 1), EVERY_MS) : EVERY_MS;
   }
 
   /** Asks once; what went wrong in words, or nothing. */
