@@ -1,6 +1,6 @@
 # `make run` needs nothing but make, git and Python; see README.md.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test e2e bench ledger fuzz openapi lint fmt lock clean
+.PHONY: help setup run test e2e bench bench-live ledger fuzz openapi lint fmt lock clean
 
 PYTHON := .venv/bin/python
 UV := $(or $(shell command -v uv),.venv/bin/uv)
@@ -12,7 +12,7 @@ ARGS :=
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
 help: ## explain the verbs
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## make .venv, with all that running, testing and developing needs
 	@bin/setup dev
@@ -32,6 +32,10 @@ e2e: ## run the browser tests only
 bench: ## measure everything beside its limit, for half an hour (ARGS="accept_singles digest" or --quick)
 	@bin/setup dev
 	$(PYTHON) -m bench $(ARGS)
+
+bench-live: ## measure how late a move of the pointer is on the charts, in a real browser (ARGS=--quick)
+	@bin/setup dev
+	$(PYTHON) -m bench live $(ARGS)
 
 ledger: ## prove, while faults are injected, that a 202 means kept (LONG=1: a million events)
 	@bin/setup dev

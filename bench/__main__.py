@@ -18,6 +18,7 @@ from bench.machine import about, commit, machine
 # In this order: those that want the same processes or the same rows follow each other.
 SCENARIOS = (
     "fold",
+    "big_session",
     "idle",
     "end_to_end",
     "latency",

@@ -38,7 +38,7 @@ OWN_SCHEMA: dict[str, Any] = {
 }
 
 
-def session(seed: int, number: int) -> UUID:
+def session(seed: object, number: int) -> UUID:
     """As random as those that pages make, and known beforehand."""
     text = f"{seed} {number}".encode()
     return UUID(bytes=md5(text, usedforsecurity=False).digest(), version=4)

@@ -45,11 +45,11 @@ def run(processes: Processes, quick: bool) -> list[Row]:
     return [Row(NAME, "a session's samples", value, "samples/s", LIMIT, limit, at_least(2_000_000))]
 
 
-def path(n: int) -> str:
-    """A second of movement to and fro, with rests."""
-    frames = [n * PATH_SAMPLES + i for i in range(PATH_SAMPLES)]
+def path(n: int, samples: int = PATH_SAMPLES) -> str:
+    """The n-th part of a movement to and fro, with rests."""
+    frames = [n * samples + i for i in range(samples)]
     data = {
-        "t": [FRAME_MS * i + (i % 3) / 10 for i in range(PATH_SAMPLES)],
+        "t": [FRAME_MS * i + (i % 3) / 10 for i in range(samples)],
         "x": [abs(frame * 7 % 2_600 - 1_300) if frame % 10 else 640 for frame in frames],
         "y": [abs(frame * 3 % 1_700 - 850) + frame % 4 * 0.25 for frame in frames],
         "page": {"path": f"/products/{n // 60}"},

@@ -7,12 +7,15 @@ after the page had said (`eye:drawn`) up to when its charts now show the data.
 
 import json
 import sys
+from collections.abc import Sequence
 from time import monotonic, perf_counter
 
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
 from bench.chromium import chromium_path, launch_arguments, no_chromium
 
+# When it was drawn, and up to when its charts show the data; both in ms since 1970.
+type Frame = tuple[float, float]
 # The tracker's clock may lie so far beside the page's, in ms; samples are further apart.
 CLOCKS_MS = 5.0
 MOVES_A_SECOND = 60
@@ -54,8 +57,10 @@ def main(port: int, cookie: str, seconds: float) -> None:
         print("moving", flush=True)
         move(capture, seconds)
         moved: list[float] = capture.evaluate("moved")
+        last = moved[-1] - CLOCKS_MS
         pages = {"capture page": capture, "admin": admin}
-        print(json.dumps({name: lateness(page, moved) for name, page in pages.items()}))
+        late = {name: lateness(shown_until(page, last), moved) for name, page in pages.items()}
+        print(json.dumps(late))
 
 
 def opened(context: BrowserContext, url: str) -> Page:
@@ -74,25 +79,28 @@ def move(page: Page, seconds: float) -> None:
         page.wait_for_timeout(max(0.0, due - perf_counter()) * 1000)
 
 
-def shown_until(page: Page, moment: float) -> list[tuple[float, float]]:
-    """When frames were drawn, and up to when they showed the data, once one is up to `moment`."""
+def shown_until(page: Page, moment: float) -> list[Frame]:
+    """The frames drawn so far, once one shows the data up to `moment`."""
     deadline = monotonic() + PATIENCE_SECONDS
     while monotonic() < deadline:
-        drawn: list[tuple[float, float]] = page.evaluate("drawn")
+        drawn: list[Frame] = page.evaluate("drawn")
         if drawn and drawn[-1][1] >= moment:
             return drawn
         page.wait_for_timeout(50)
     raise RuntimeError(f"{page.url} did not show the newest data within {PATIENCE_SECONDS:.0f} s.")
 
 
-def lateness(page: Page, moved: list[float]) -> list[float]:
-    """How long after each move the first frame was drawn that shows it, in ms."""
-    frames = iter(shown_until(page, moved[-1] - CLOCKS_MS))
-    drawn_at, until = next(frames)
+def lateness(frames: Sequence[Frame], moved: Sequence[float]) -> list[float]:
+    """How long after each move the first frame was drawn that shows it, in ms.
+
+    Both ascending; the last frame shows the last move.
+    """
+    coming = iter(frames)
+    drawn_at, until = next(coming)
     late = []
     for moment in moved:
         while until < moment - CLOCKS_MS:
-            drawn_at, until = next(frames)
+            drawn_at, until = next(coming)
         late.append(drawn_at - moment)
     return late
 

@@ -19,7 +19,7 @@ import msgspec
 from django.db import connection, transaction
 from django.utils.timezone import now
 
-from reports import contributions
+from reports import contributions, series
 from reports.fold import Folded, FoldEvent, Metrics, OutOfOrder, State, finish, fold_in_order
 from reports.models import PointerSecond, SessionReport
 from reports.moments import moment
@@ -181,16 +181,10 @@ def _save(folded: Mapping[Due, Folded]) -> None:
     anew = [one.session.pk for one in folded if one.state is None and one.report]
     if anew:
         PointerSecond.objects.filter(session__in=anew).delete()
-    PointerSecond.objects.bulk_create(
-        [
-            PointerSecond(session=one.session, build=one.number, **second._asdict())
-            for one, result in folded.items()
-            for second in result.seconds
-        ],
-        batch_size=1_000,
-        update_conflicts=True,
-        unique_fields=["session", "second"],
-        update_fields=["distance_px", "moving_ms", "peak_speed", "samples", "build"],
+    series.store(
+        (one.session.pk, one.number, second)
+        for one, result in folded.items()
+        for second in result.seconds
     )
     contributions.contribute(
         [

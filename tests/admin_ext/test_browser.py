@@ -1,14 +1,17 @@
 """The admin in a real browser, with a real server and real workers."""
 
+import re
 from uuid import UUID, uuid4
 
 import pytest
 from django.contrib.auth.models import User
 from django.utils.timezone import now
 
+from reports.models import SessionReport
 from tests.admin_ext.cast import HOSTILE, Scene
 from tests.cast import START, Sender, event, path, sender
 from tests.e2e.conftest import Visitor, browser, chromium, playwright, visitor, window
+from tests.e2e.test_capture import AWAY
 from tests.processes import Process
 from tests.waiting import until
 from tracking.models import ApiKey, Session
@@ -63,6 +66,9 @@ def strokes(session: UUID, second: float) -> object:
 
 
 DISTANCE = "(shown) => document.querySelector('[data-fact=distance_px]')?.textContent === shown"
+# Of the newest data, in seconds.
+AGE = "parseFloat(document.querySelector('[data-lag]').textContent.split(', ')[1])"
+DRAWN = "window.drawn = 0; document.addEventListener('eye:drawn', () => (window.drawn += 1));"
 
 PAGES = (
     "/admin/",
@@ -128,7 +134,29 @@ def test_a_live_session_moves_its_page(boss: Visitor, shop: Sender, worker: Proc
     shop.post([strokes(session, just_now + 2)])
     boss.page.wait_for_function(DISTANCE, arg="590")
     assert boss.page.inner_text("[data-live-badge]").lower() == "live"
-    assert "data up to" in boss.page.inner_text("[data-lag]")
+    assert re.search(r"data up to [\d:.]+ UTC, [\d.]+ s ago", boss.page.inner_text("[data-lag]"))
+    nothing_is_wrong(boss)
+
+
+def test_a_live_page_asks_only_while_it_is_seen(
+    boss: Visitor, shop: Sender, worker: Process
+) -> None:
+    session = uuid4()
+    just_now = (now() - START).total_seconds() - 20
+    shop.post([strokes(session, just_now)])
+    until(lambda: SessionReport.objects.filter(pk=session).exists())
+    boss.context.add_init_script(AWAY + DRAWN)
+    boss.open(f"/admin/tracking/session/{session}/change/")
+    boss.until("drawn > 0")
+    boss.page.evaluate("leave()")
+    asked: list[str] = []
+    boss.page.on("request", lambda request: asked.append(request.url))
+    shop.post([strokes(session, just_now + 2)])
+    until(lambda: SessionReport.objects.filter(pk=session, samples=120).exists())
+    boss.until(f"{AGE} > {boss.page.evaluate(AGE) + 1}")
+    assert asked == []
+    boss.page.evaluate("comeBack()")
+    boss.page.wait_for_function(DISTANCE, arg="590")
     nothing_is_wrong(boss)
 
 

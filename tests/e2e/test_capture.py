@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 from django.db.models import Sum
+from playwright.sync_api import Request
 
 from reports.models import PointerSecond, SessionReport
 from tests.e2e.conftest import Visitor
 from tests.processes import Process
 from tests.waiting import until
 from tracking.api.errors import CODES
+from tracking.ids import micros_of
 from tracking.models import Event, Session
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -20,6 +22,18 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 POLYLINE = [(120.0, 300.0), (520.0, 300.0), (520.0, 600.0), (200.0, 360.0), (640.0, 700.0)]
 LENGTH = sum(math.dist(a, b) for a, b in pairwise(POLYLINE))
 FIGURE = "Number(document.getElementById('{id}').textContent.replaceAll(',', ''))"
+
+# A page that is covered up, and shown again.
+AWAY = """
+window.away = false;
+Object.defineProperty(document, "hidden", {get: () => window.away});
+const turn = (away) => {
+  window.away = away;
+  document.dispatchEvent(new Event("visibilitychange"));
+};
+window.leave = () => turn(true);
+window.comeBack = () => turn(false);
+"""
 
 
 def figure(visitor: Visitor, id: str) -> float:
@@ -142,6 +156,42 @@ def test_nothing_is_lost_where_server_and_worker_die_while_it_captures(
     assert figure(visitor, "sent") == session.event_count == report.events
     assert session.error_count == 0
     visitor.until("document.getElementById('state').dataset.is === 'good'")
+
+
+def test_it_looks_only_while_it_is_seen_and_at_once_when_it_is_again(
+    visitor: Visitor, worker: Process
+) -> None:
+    visitor.context.add_init_script(AWAY)
+    visitor.open()
+    visitor.move_along(POLYLINE[:2])
+    visitor.until(f"{FIGURE.format(id='samples')} === {len(visitor.reference())}")
+    visitor.page.evaluate("leave()")
+    looks: list[Request] = []
+    visitor.page.on("request", lambda asked: "/pointer" in asked.url and looks.append(asked))
+    visitor.move_along(POLYLINE[1:])
+    computed(visitor)
+    assert looks == []
+    visitor.page.evaluate("comeBack()")
+    visitor.until(f"{FIGURE.format(id='samples')} === {len(visitor.reference())}")
+
+
+def test_it_asks_for_what_is_new_and_says_when_that_is_drawn(
+    visitor: Visitor, worker: Process
+) -> None:
+    visitor.context.add_init_script(
+        """window.drawn = [];
+        document.addEventListener("eye:drawn", ({detail}) => drawn.push(detail.data_until));"""
+    )
+    seen: list[int] = []
+    visitor.page.on("response", lambda got: "/pointer" in got.url and seen.append(got.status))
+    visitor.open()
+    visitor.move_along(POLYLINE)
+    report = computed(visitor)
+    assert report.data_until
+    visitor.until(f"drawn.at(-1) === {micros_of(report.data_until) // 1000}")
+    assert visitor.page.evaluate("drawn.every((until, n) => !n || until > drawn[n - 1])")
+    visitor.wait_for(lambda: seen[-1] == 304)
+    assert set(seen) == {200, 304}
 
 
 def test_the_page_keeps_to_its_policy_and_says_nothing_to_the_console(

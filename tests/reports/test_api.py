@@ -5,6 +5,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
+from reports import watching
 from reports.builder import build
 from reports.models import SessionReport
 from reports.tasks import recompute
@@ -19,6 +20,16 @@ def moved(shop: Sender, session: UUID) -> UUID:
     shop.send(*[stroke(session, second) for second in range(3)])
     build(session)
     return session
+
+
+@pytest.fixture
+def analyst(transactional_db: None) -> Client:
+    """May see reports, and nothing else."""
+    user = User.objects.create_user("analyst", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_sessionreport"))
+    client = Client()
+    client.force_login(user)
+    return client
 
 
 def stroke(session: UUID, second: float) -> Any:
@@ -91,10 +102,67 @@ class TestPointer:
         )
         assert (again.status_code, again.content) == (304, b"")
 
+    def test_nothing_new_is_304_after_the_first_answer_too(self, shop: Sender, moved: UUID) -> None:
+        url = f"/api/sessions/{moved}/pointer"
+        first = shop.get(url)
+        after = f"{url}?since={first.json()['cursor']}"
+        known = {"If-None-Match": f"W/{first['ETag']}"}  # as a proxy that packs it writes it
+        assert shop.get(after, **known).status_code == 304
+        shop.send(stroke(moved, 3))
+        build(moved)
+        assert shop.get(after, **known).status_code == 200
+
+    def test_a_report_made_anew_after_it_was_gone_is_something_new(
+        self, shop: Sender, moved: UUID
+    ) -> None:
+        first = shop.get(f"/api/sessions/{moved}/pointer")
+        SessionReport.objects.all().delete()
+        build(moved)
+        url = f"/api/sessions/{moved}/pointer?since={first.json()['cursor']}"
+        answer = shop.get(url, **{"If-None-Match": first["ETag"]})
+        assert (answer.status_code, answer.json()["cursor"]) == (200, first.json()["cursor"])
+
+    @pytest.mark.parametrize("who", ["page", "analyst"])
+    def test_nothing_new_costs_one_query(
+        self, moved: UUID, analyst: Client, who: str, django_assert_num_queries: Any
+    ) -> None:
+        client = analyst if who == "analyst" else Client()
+        headers = {} if who == "analyst" else {"X-Eye-Session-Token": session_token(moved)}
+        url = f"/api/sessions/{moved}/pointer"
+        known = {**headers, "If-None-Match": client.get(url, headers=headers)["ETag"]}
+        with django_assert_num_queries(1):
+            assert client.get(url, headers=known).status_code == 304
+
     @pytest.mark.parametrize("since", ["x", "-1", "1.5", "9" * 30])
     def test_a_wrong_cursor_is_named(self, shop: Sender, moved: UUID, since: str) -> None:
         answer = shop.get(f"/api/sessions/{moved}/pointer?since={since}")
         assert (answer.status_code, answer.json()["error"]["field"]) == (400, "since")
+
+
+class TestWhoWatches:
+    def test_who_signs_out_sees_no_more(self, moved: UUID, analyst: Client) -> None:
+        url = f"/api/sessions/{moved}/pointer"
+        assert analyst.get(url).status_code == 200
+        cookies = analyst.cookies.output()
+        analyst.logout()
+        analyst.cookies.load(cookies)
+        assert analyst.get(url).status_code == 401
+
+    def test_who_may_not_any_more_is_refused_when_the_memory_ends(
+        self, moved: UUID, analyst: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(watching, "MEMORY_SECONDS", 0.0)
+        url = f"/api/sessions/{moved}/pointer"
+        assert analyst.get(url).status_code == 200
+        User.objects.get().user_permissions.clear()
+        assert analyst.get(url).status_code == 403
+
+    def test_what_is_remembered_is_good_for_nothing_else(
+        self, moved: UUID, analyst: Client
+    ) -> None:
+        assert analyst.get(f"/api/sessions/{moved}/pointer").status_code == 200
+        assert analyst.get(f"/api/sessions/{moved}/events").status_code == 403
+        assert analyst.get(f"/api/sessions/{uuid4()}/pointer").status_code == 404
 
 
 class TestWhoMayRead:

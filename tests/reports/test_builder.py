@@ -60,6 +60,16 @@ def test_the_seconds_add_up_to_the_totals(shop: Sender, session: UUID) -> None:
     assert sum(row.samples for row in seconds) == report.samples
 
 
+def test_a_session_of_hours_has_all_its_seconds(shop: Sender, session: UUID) -> None:
+    t = [1_000.0 * n for n in range(3_000)]
+    x = [float(n) for n in range(3_000)]
+    shop.send(path(session, 0, t, x, x), path(session, 3_000, t, x, x))
+    build(session)
+    seconds = PointerSecond.objects.filter(session=session)
+    assert set(seconds.values_list("samples", flat=True)) == {1}
+    assert seconds.count() == SessionReport.objects.get(pk=session).samples == 6_000
+
+
 def test_a_live_session_is_continued_not_folded_anew(shop: Sender, session: UUID) -> None:
     shop.send(*strokes(session, 2))
     assert build(session).anew
