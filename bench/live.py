@@ -41,6 +41,8 @@ def others(port: int, sessions: int) -> Iterator[None]:
     try:
         senders.line()
         yield
+        if senders.process.poll() is not None:
+            raise RuntimeError("The sessions stopped sending; why stands above.")
     finally:
         senders.end()
 

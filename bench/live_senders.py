@@ -4,6 +4,7 @@ Every 400 ms a session sends the path of a pointer that is sampled 60 times a se
 """
 
 import json
+import os
 import sys
 import threading
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,8 @@ HEADERS = {"Content-Type": "application/json"}
 
 
 def main(port: int, key: str, sessions: int) -> None:
-    """Until it is killed; says "ready" when every session has sent something."""
+    """Until it is killed, or a session fails; says "ready" when each has sent something."""
+    threading.excepthook = give_up
     senders = [Sender(stage.connected(port), key) for _ in range(sessions)]
     for sender in senders:
         sender.send()
@@ -30,6 +32,11 @@ def main(port: int, key: str, sessions: int) -> None:
         threading.Thread(target=sender.run, args=(wait,), daemon=True).start()
     print("ready", flush=True)
     sys.stdin.read()
+
+
+def give_up(failed: threading.ExceptHookArgs) -> None:
+    threading.__excepthook__(failed)
+    os._exit(1)
 
 
 class Sender:

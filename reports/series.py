@@ -39,5 +39,5 @@ def store(seconds: Iterable[tuple[UUID, int, PointerSecond]]) -> None:
 
 def array(values: Iterable[object]) -> str:
     """A PostgreSQL array of ids, numbers and times: nothing in it needs to be quoted."""
-    texts = ("NULL" if value is None else f'"{value}"' for value in values)
+    texts = ("NULL" if value is None else str(value) for value in values)
     return f"{{{','.join(texts)}}}"

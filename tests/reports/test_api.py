@@ -143,9 +143,9 @@ class TestWhoWatches:
     def test_who_signs_out_sees_no_more(self, moved: UUID, analyst: Client) -> None:
         url = f"/api/sessions/{moved}/pointer"
         assert analyst.get(url).status_code == 200
-        cookies = analyst.cookies.output()
+        cookie = analyst.cookies["sessionid"].value
         analyst.logout()
-        analyst.cookies.load(cookies)
+        analyst.cookies["sessionid"] = cookie
         assert analyst.get(url).status_code == 401
 
     def test_who_may_not_any_more_is_refused_when_the_memory_ends(
