@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.db.models import Sum
-from playwright.sync_api import Request
+from playwright.sync_api import Request, Response
 
 from reports.models import PointerSecond, SessionReport
 from tests.e2e.conftest import Visitor
@@ -166,11 +166,11 @@ def test_it_looks_only_while_it_is_seen_and_at_once_when_it_is_again(
     visitor.move_along(POLYLINE[:2])
     visitor.until(f"{FIGURE.format(id='samples')} === {len(visitor.reference())}")
     visitor.page.evaluate("leave()")
-    looks: list[Request] = []
-    visitor.page.on("request", lambda asked: "/pointer" in asked.url and looks.append(asked))
+    asked: list[Request] = []
+    visitor.page.on("request", asked.append)
     visitor.move_along(POLYLINE[1:])
     computed(visitor)
-    assert looks == []
+    assert [request.url for request in asked if "/pointer" in request.url] == []
     visitor.page.evaluate("comeBack()")
     visitor.until(f"{FIGURE.format(id='samples')} === {len(visitor.reference())}")
 
@@ -182,16 +182,20 @@ def test_it_asks_for_what_is_new_and_says_when_that_is_drawn(
         """window.drawn = [];
         document.addEventListener("eye:drawn", ({detail}) => drawn.push(detail.data_until));"""
     )
-    seen: list[int] = []
-    visitor.page.on("response", lambda got: "/pointer" in got.url and seen.append(got.status))
+    answers: list[Response] = []
+    visitor.page.on("response", answers.append)
+
+    def seen() -> list[int]:
+        return [answer.status for answer in answers if "/pointer" in answer.url]
+
     visitor.open()
     visitor.move_along(POLYLINE)
     report = computed(visitor)
     assert report.data_until
     visitor.until(f"drawn.at(-1) === {micros_of(report.data_until) // 1000}")
     assert visitor.page.evaluate("drawn.every((until, n) => !n || until > drawn[n - 1])")
-    visitor.wait_for(lambda: seen[-1] == 304)
-    assert set(seen) == {200, 304}
+    visitor.wait_for(lambda: seen()[-1] == 304)
+    assert set(seen()) == {200, 304}
 
 
 def test_the_page_keeps_to_its_policy_and_says_nothing_to_the_console(

@@ -61,13 +61,12 @@ def test_the_seconds_add_up_to_the_totals(shop: Sender, session: UUID) -> None:
 
 
 def test_a_session_of_hours_has_all_its_seconds(shop: Sender, session: UUID) -> None:
-    t = [1_000.0 * n for n in range(3_000)]
-    x = [float(n) for n in range(3_000)]
-    shop.send(path(session, 0, t, x, x), path(session, 3_000, t, x, x))
+    t, x = [500 * n for n in range(3_000)], [n % 9 for n in range(3_000)]
+    shop.send(*[path(session, part * 1_500, t, x, x) for part in range(4)])
     build(session)
     seconds = PointerSecond.objects.filter(session=session)
-    assert set(seconds.values_list("samples", flat=True)) == {1}
-    assert seconds.count() == SessionReport.objects.get(pk=session).samples == 6_000
+    assert set(seconds.values_list("samples", flat=True)) == {2}
+    assert seconds.count() == 6_000
 
 
 def test_a_live_session_is_continued_not_folded_anew(shop: Sender, session: UUID) -> None:
