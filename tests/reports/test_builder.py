@@ -61,7 +61,7 @@ def test_the_seconds_add_up_to_the_totals(shop: Sender, session: UUID) -> None:
 
 
 def test_a_session_of_hours_has_all_its_seconds(shop: Sender, session: UUID) -> None:
-    t, x = [500 * n for n in range(3_000)], [n % 9 for n in range(3_000)]
+    t, x = [500.0 * n for n in range(3_000)], [float(n % 9) for n in range(3_000)]
     shop.send(*[path(session, (part - 4) * 1_500, t, x, x) for part in range(4)])
     build(session)
     seconds = PointerSecond.objects.filter(session=session)
