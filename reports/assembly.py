@@ -17,11 +17,12 @@ from uuid import UUID
 
 import msgspec
 from django.db import connection, transaction
+from django.db.models import F
 from django.utils.timezone import now
 
 from reports import contributions, series
 from reports.fold import Folded, FoldEvent, Metrics, OutOfOrder, State, finish, fold_in_order
-from reports.models import PointerSecond, SessionReport
+from reports.models import PointerSecond, SessionReport, SessionTrail
 from reports.moments import moment
 from reports.parameters import PARAMETERS
 from tracking import locks
@@ -181,6 +182,9 @@ def _save(folded: Mapping[Due, Folded]) -> None:
     anew = [one.session.pk for one in folded if one.state is None and one.report]
     if anew:
         PointerSecond.objects.filter(session__in=anew).delete()
+        # What was made before an event was changed or removed may still hold it.
+        rewritten = SessionTrail.objects.filter(revision__lt=F("session__rewritten"))
+        rewritten.filter(session__in=anew).delete()
     series.store(
         (one.session.pk, one.number, second)
         for one, result in folded.items()

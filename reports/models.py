@@ -191,3 +191,16 @@ class Rollup(Contributed):
 
     def __str__(self) -> str:
         return f"{self.step} from {self.start:%Y-%m-%d %H:%M}"
+
+
+class SessionTrail(models.Model):
+    """The pointer's way through a session, thinned; `trail.py` tells what is in it."""
+
+    session = models.OneToOneField(Session, models.CASCADE, primary_key=True, related_name="trail")
+    version = models.CharField(max_length=20)
+    revision = models.BigIntegerField(help_text="The session's revision that this trail saw.")
+    computed_at = models.DateTimeField()
+    content = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"Trail of {self.session_id}"

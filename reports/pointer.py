@@ -135,8 +135,8 @@ class Tracer:
         if len(block.t) == 0:
             return
         samples = self._with_last(block)
-        long = np.diff(samples.t) > self._parameters.gap_ms * 1000
-        uncut = ~(long | page_changes(samples.page))
+        long, cut = path_cuts(samples, self._parameters.gap_ms)
+        uncut = ~cut
         intervals = self._intervals(samples, uncut)
         self._add_strokes(samples, uncut)
         self._state.gaps += int(np.count_nonzero(long))
@@ -253,6 +253,12 @@ def page_changes(page: Ints) -> Bools:
     page = known_pages(page)
     changed: Bools = (page[1:] != page[:-1]) & (page[:-1] != UNKNOWN_PAGE)
     return changed
+
+
+def path_cuts(samples: Samples, gap_ms: int) -> tuple[Bools, Bools]:
+    """For each interval, whether it is too long; and whether the path is cut there."""
+    long = np.diff(samples.t) > gap_ms * 1000
+    return long, long | page_changes(samples.page)
 
 
 def running_sum(total: float, values: Floats) -> float:

@@ -81,6 +81,44 @@ ROLLUPS = shape(
     totals=shape(**ROLLUP),
     buckets=array_of(shape(**ROLLUP)),
 )
+PX = nullable(NUMBER)
+MILLISECONDS: Json = {
+    **NUMBER,
+    "minimum": 0,
+    "description": "Milliseconds since the trail's `start`.",
+}
+STROKE = shape(t=array_of(MILLISECONDS), x=array_of(NUMBER), y=array_of(NUMBER))
+TRAIL_CLICK = shape(
+    t=MILLISECONDS,
+    x=NUMBER,
+    y=NUMBER,
+    button=nullable(COUNT),
+    target=nullable(
+        {**TEXT, "description": "As it was sent: text, and not to be taken for markup."}
+    ),
+    rage={**YES_NO, "description": "Whether it belongs to a rage burst."},
+)
+VIEW = shape(t=MILLISECONDS, page=nullable(TEXT), w=PX, h=PX, scroll_x=PX, scroll_y=PX)
+TRAIL = shape(
+    session=UUID,
+    revision=COUNT,
+    stale=YES_NO,
+    computed_at=TIME,
+    start=nullable(TIME),
+    duration_ms={**NUMBER, "minimum": 0},
+    samples=COUNT,
+    points=COUNT,
+    tolerance_px={
+        **NUMBER,
+        "description": "How far, at any moment, the pointer is from where this has it, at most.",
+    },
+    viewports=array_of(shape(w=NUMBER, h=NUMBER)),
+    pages=array_of(TEXT),
+    strokes=array_of(STROKE),
+    clicks=array_of(TRAIL_CLICK),
+    views=array_of(VIEW),
+    left_out=shape(strokes=COUNT, clicks=COUNT, views=COUNT),
+)
 TASK = shape(
     task=UUID,
     state=TEXT,

@@ -3,7 +3,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from reports import builder, contributions, rollup
+from reports import builder, contributions, rollup, trails
 from reports.models import SessionReport
 from tracking.nudge import Bell
 
@@ -33,6 +33,12 @@ def recompute(session_id: str) -> dict[str, Any]:
 @shared_task(name="reports.roll_up", ignore_result=True, acks_late=False)
 def roll_up() -> dict[str, int]:
     return rollup.roll_up(rollup_bell)
+
+
+@shared_task(name="reports.trail", reject_on_worker_lost=False)
+def compute_trail(session_id: str) -> dict[str, Any]:
+    kept = trails.compute(UUID(session_id))
+    return {"session": session_id, "revision": kept.revision if kept else None}
 
 
 bell = Bell(build_stale)

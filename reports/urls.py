@@ -1,4 +1,4 @@
-from reports import api, lists, rollup_api
+from reports import api, lists, rollup_api, trail_api
 from tracking.api.urls import route
 
 urlpatterns = [
@@ -7,6 +7,7 @@ urlpatterns = [
     *route("rollups", rollup_api.RollupsView.as_view(), "rollups"),
     *route("sessions/<id:id>/report", api.ReportView.as_view(), "session-report"),
     *route("sessions/<id:id>/pointer", api.PointerView.as_view(), "session-pointer"),
+    *route("sessions/<id:id>/trail", trail_api.TrailView.as_view(), "session-trail"),
     *route("sessions/<id:id>/recompute", api.RecomputeView.as_view(), "session-recompute"),
     *route("tasks/<id:id>", api.TaskView.as_view(), "task"),
 ]

@@ -65,6 +65,11 @@ def sessions(session_ids: Collection[UUID]) -> None:
     _lock(f"count({each}) FROM unnest(%s::uuid[]) AS session(id)", list(session_ids))
 
 
+def try_work(name: str) -> bool:
+    """Whether nobody else does the work of this name, which holds up nothing else."""
+    return _lock("pg_try_advisory_xact_lock(hashtextextended(%s, 0))", name) is True
+
+
 def _lock(call: str, key: int | str | list[UUID]) -> object:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {call}", [key])
