@@ -32,10 +32,12 @@ def png(trail: Trail, line: Line, width: int) -> bytes:
     scale = 2 if width * height <= MOST_PIXELS else 1
     image = Image.new("RGB", (width * scale, height * scale), BACKGROUND)
     draw = ImageDraw.Draw(image)
-    ratio, unit = width * scale / across, scale * max(width / 1000, 0.6)
+    ratio, unit = width * scale / across, scale * max(width / 1000, 0.4)
     _draw_line(draw, line, ratio, unit)
     for click in trail.clicks:
-        _draw_click(draw, click.x * ratio, click.y * ratio, unit, RAGE if click.rage else CLICK)
+        colour, thick = (RAGE, 3 * unit) if click.rage else (CLICK, 1.5 * unit)
+        where = click.x * ratio, click.y * ratio
+        draw.circle(where, 7 * unit, outline=colour, width=max(round(thick), 1))
     draw.rectangle((0, 0, image.width - 1, image.height - 1), outline=EDGE, width=scale)
     file = BytesIO()
     image.reduce(scale).save(file, "PNG")
@@ -56,12 +58,12 @@ def shape(trail: Trail, line: Line) -> tuple[float, float]:
 def _draw_line(draw: ImageDraw.ImageDraw, line: Line, ratio: float, unit: float) -> None:
     x, y = (line.x * ratio).tolist(), (line.y * ratio).tolist()
     joined = [False, *(np.diff(line.stroke) == 0).tolist()]
-    radius = 0.8 * unit
+    width = max(round(2 * unit), 1)
     for i, colour in enumerate(_colours(line)):
         if joined[i]:
-            draw.line((x[i - 1], y[i - 1], x[i], y[i]), colour, round(2 * radius))
+            draw.line((x[i - 1], y[i - 1], x[i], y[i]), colour, width)
         # Round ends and bends; and all that is to be seen of a sample that stands alone.
-        draw.circle((x[i], y[i]), radius, colour)
+        draw.circle((x[i], y[i]), (width - 1) / 2, colour)
 
 
 def _colours(line: Line) -> list[tuple[int, ...]]:
@@ -78,9 +80,3 @@ def _ramp(share: Floats) -> Ints:
     stops = np.linspace(0, 1, len(SLOW_TO_FAST))
     parts = [np.interp(share, stops, part) for part in SLOW_TO_FAST.T]
     return np.stack(parts, 1).astype(np.int64)
-
-
-def _draw_click(
-    draw: ImageDraw.ImageDraw, x: float, y: float, unit: float, colour: tuple[int, int, int]
-) -> None:
-    draw.circle((x, y), 7 * unit, outline=colour, width=max(round(1.5 * unit), 1))

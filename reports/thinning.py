@@ -32,20 +32,21 @@ class Line(NamedTuple):
     stroke: Ints
 
     def at(self, which: Ints | Bools) -> "Line":
-        return Line(*(column[which] for column in self))
+        return Line._make(column[which] for column in self)
 
     def ends(self) -> Bools:
         """Which points are the first or the last of their stroke."""
         changes = self.stroke[1:] != self.stroke[:-1]
         here = np.ones(min(len(self.t), 1), bool)
-        return np.append(here, changes) | np.append(changes, here)
+        ends: Bools = np.append(here, changes) | np.append(changes, here)
+        return ends
 
 
 NO_LINE = Line(np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty(0, np.int64))
 
 
 def join(parts: list[Line]) -> Line:
-    return Line(*(np.concatenate(columns) for columns in zip(NO_LINE, *parts, strict=True)))
+    return Line._make(np.concatenate(columns) for columns in zip(NO_LINE, *parts, strict=True))
 
 
 def ranks(line: Line, pinned: Bools, finest: float = 0.0) -> Floats:

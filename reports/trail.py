@@ -74,9 +74,9 @@ class Trail(msgspec.Struct):
     def thinned(self, most: int) -> tuple[Line, float]:
         """At most so many points of the line, and how far it then is off at any moment (px)."""
         t, x, y, stroke, rank = self.line
-        floats = [np.frombuffer(column) for column in (x, y, rank)]
-        line = Line(np.frombuffer(t, np.int64), *floats[:2], np.frombuffer(stroke, np.int64))
-        kept = best(line, floats[2], most)
+        times, strokes = np.frombuffer(t, np.int64), np.frombuffer(stroke, np.int64)
+        line = Line(times, np.frombuffer(x), np.frombuffer(y), strokes)
+        kept = best(line, np.frombuffer(rank), most)
         return line.at(kept), self.tolerance_px + error(line, kept)
 
 
@@ -124,7 +124,7 @@ class _Tracing:
         line, rank = self._thinner.thinned(MOST_POINTS)
         clicks, views = self._clicks, self._views
         known = [t for t in (self._first, self._last, clicks.first, clicks.last) if t is not None]
-        columns = [np.ascontiguousarray(column).tobytes() for column in (*line, rank)]
+        t, x, y, stroke = (column.tobytes() for column in line)
         return Trail(
             start=min(known, default=None),
             end=max(known, default=None),
@@ -133,7 +133,7 @@ class _Tracing:
             all_clicks=clicks.all,
             all_views=views.all,
             tolerance_px=self._thinner.tolerance_px,
-            line=tuple(columns),
+            line=(t, x, y, stroke, rank.tobytes()),
             clicks=clicks.found,
             views=views.found,
         )

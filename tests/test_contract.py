@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from django.test import Client
 
-from reports import builder
+from reports import builder, trails
 from tests.cast import Sender, event, path
 from tests.processes import Process
 from tracking.api.auth import session_token
@@ -47,6 +47,7 @@ def test_the_file_of_reports_has_the_filters_of_their_list() -> None:
 def test_the_token_of_a_session_is_named_where_it_reads(shop: Sender, session: UUID) -> None:
     shop.send(event(session))
     builder.build_stale()
+    trails.compute(session)
     ids = {"sessions": session, "events": Event.objects.get().pk}
     headers = {"X-Eye-Session-Token": session_token(session)}
     for route, operations in document()["paths"].items():
