@@ -19,6 +19,7 @@ from bench.machine import about, commit, machine
 SCENARIOS = (
     "fold",
     "big_session",
+    "trail",
     "idle",
     "end_to_end",
     "latency",

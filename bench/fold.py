@@ -3,11 +3,15 @@
 import json
 from datetime import timedelta
 from time import perf_counter
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from bench.events import some_time_ago
 from bench.figures import Row, at_least, middle
 from bench.processes import Processes
+
+if TYPE_CHECKING:
+    from reports.fold import FoldEvent
 
 NAME = "fold"
 LIMIT = "decoding the JSON of the same events with msgspec into the same structs, and nothing else"
@@ -19,17 +23,13 @@ FRAME_MS = 16
 def run(processes: Processes, quick: bool) -> list[Row]:
     import msgspec
 
-    from reports.fold import FoldEvent, fold_in_order
+    from reports.fold import fold_in_order
     from reports.parameters import PARAMETERS
     from reports.samples import PointerPath
 
     rounds, samples = (1, 30_000) if quick else (6, 3_000_000)
-    start = some_time_ago()
-    paths = [path(n) for n in range(samples // PATH_SAMPLES)]
-    events = [
-        FoldEvent(UUID(int=n), start + timedelta(seconds=n), "pointer", "path", data)
-        for n, data in enumerate(paths)
-    ]
+    events = session(samples)
+    paths = [event.data for event in events]
     decode = msgspec.json.Decoder(PointerPath).decode
     rates: list[tuple[float, float]] = []
     for _ in range(rounds):
@@ -43,6 +43,17 @@ def run(processes: Processes, quick: bool) -> list[Row]:
         raise RuntimeError("The fold has left samples out.")
     value, limit = map(middle, zip(*rates, strict=True))
     return [Row(NAME, "a session's samples", value, "samples/s", LIMIT, limit, at_least(2_000_000))]
+
+
+def session(samples: int) -> "list[FoldEvent]":
+    """A path a second."""
+    from reports.fold import FoldEvent
+
+    start = some_time_ago()
+    return [
+        FoldEvent(UUID(int=n), start + timedelta(seconds=n), "pointer", "path", path(n))
+        for n in range(samples // PATH_SAMPLES)
+    ]
 
 
 def path(n: int, samples: int = PATH_SAMPLES) -> str:

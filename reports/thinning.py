@@ -178,7 +178,7 @@ class Thinner:
         self._finest = max(self._finest, self._added)
 
     def thinned(self, most: int) -> tuple[Line, Floats]:
-        """At most so many points of all that came in, with their ranks."""
+        """At most so many points of all that came in, with their ranks; adds to the tolerance."""
         line = join(self._parts)
         rank = ranks(line, line.ends())
         kept = best(line, rank, most)

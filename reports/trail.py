@@ -12,7 +12,7 @@ import numpy as np
 from reports.activity import Click
 from reports.fold import FoldEvent
 from reports.moments import microseconds
-from reports.parameters import PARAMETERS, Parameters
+from reports.parameters import PARAMETERS
 from reports.samples import BLOCK, Pages, SampleBuffer
 from reports.thinning import Line, Thinner, best, error
 
@@ -80,22 +80,22 @@ class Trail(msgspec.Struct):
         return line.at(kept), self.tolerance_px + error(line, kept)
 
 
-def compute(events: Iterable[FoldEvent], parameters: Parameters = PARAMETERS) -> Trail:
+def compute(events: Iterable[FoldEvent]) -> Trail:
     """The trail of pointer events that come sorted by (timestamp, id), in one pass.
 
     Holds `thinning.HELD` points and a block of samples, however many there are.
     """
-    tracing = _Tracing(parameters)
+    tracing = _Tracing()
     for event in events:
         tracing.add(microseconds(event.timestamp), event.name, event.data)
     return tracing.trail()
 
 
 class _Tracing:
-    def __init__(self, parameters: Parameters) -> None:
+    def __init__(self) -> None:
         self._buffer = SampleBuffer(Pages(None), BLOCK)
-        self._thinner = Thinner(parameters.gap_ms)
-        self._clicks = Clicks(parameters)
+        self._thinner = Thinner(PARAMETERS.gap_ms)
+        self._clicks = Clicks()
         self._views = Views()
         self._first: int | None = None
         self._last: int | None = None
@@ -158,8 +158,7 @@ _path = msgspec.json.Decoder(_PathData)
 class Clicks:
     """Clicks in the order of time. Every click of a rage burst, as the report counts it, is marked."""
 
-    def __init__(self, parameters: Parameters) -> None:
-        self._parameters = parameters
+    def __init__(self) -> None:
         self._run: list[TrailClick] = []
         self._before: Click | None = None
         self.found: list[TrailClick] = []
@@ -173,12 +172,12 @@ class Clicks:
         except ValueError:
             return
         here, before = Click(t, told.x, told.y), self._before
-        if before is None or not before.near(here, self._parameters):
+        if before is None or not before.near(here, PARAMETERS):
             self._run = []
         click = TrailClick(t, told.x, told.y, _button(told.button), _text(told.target))
         # Of a run that is known to be a burst no other click need be held.
-        self._run = [*self._run, click][-self._parameters.rage_clicks :]
-        if len(self._run) == self._parameters.rage_clicks:
+        self._run = [*self._run, click][-PARAMETERS.rage_clicks :]
+        if len(self._run) == PARAMETERS.rage_clicks:
             for one in self._run:
                 one.rage = True
         self._before = here

@@ -97,7 +97,7 @@ def test_a_session_without_a_pointer_has_an_empty_one(shop: Sender, session: UUI
 
 
 def test_fewer_points_are_asked_for(shop: Sender, session: UUID) -> None:
-    points = [(n % 7 * 100, n % 11 * 50) for n in range(200)]
+    points = [(n * n % 701, n * n * n % 499) for n in range(200)]
     shop.send(walk(session, 0, "/", points))
     trails.compute(session)
     all_of_it, some = (shop.get(url(session, query)).json() for query in ("", "?points=20"))
@@ -152,7 +152,8 @@ class TestPicture:
     def test_an_accept_header_asks_for_it_too(self, shop: Sender, moved: UUID) -> None:
         trails.compute(moved)
         asked = shop.get(url(moved), Accept="image/png")
-        assert (asked["Content-Type"], asked["Vary"]) == ("image/png", "Accept")
+        assert asked["Content-Type"] == "image/png"
+        assert "Accept" in asked["Vary"]
         overruled = shop.get(url(moved, "?format=json"), Accept="image/png")
         assert overruled["Content-Type"] == "application/json"
 
