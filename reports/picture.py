@@ -45,18 +45,20 @@ def png(trail: Trail, line: Line, width: int) -> bytes:
 
 
 def shape(trail: Trail, line: Line) -> tuple[float, float]:
-    """Width and height (px) of the largest viewport, or where none is told, of what is drawn."""
+    """Width and height (px) of the largest viewport, or where none is told, of what is drawn, and
+    no less than SHAPE."""
     sizes = [(view.w, view.h) for view in trail.views if view.w and view.h]
     if sizes:
         return max(w for w, _ in sizes), max(h for _, h in sizes)
     clicks = [(click.x, click.y) for click in trail.clicks]
-    drawn = np.array([*zip(line.x, line.y, strict=True), *clicks, SHAPE])
-    right, bottom = drawn.max(axis=0) if len(drawn) > 1 else SHAPE
+    right, bottom = np.array([*zip(line.x, line.y, strict=True), *clicks, SHAPE]).max(axis=0)
     return float(right), float(bottom)
 
 
 def _draw_line(draw: ImageDraw.ImageDraw, line: Line, ratio: float, unit: float) -> None:
-    x, y = (line.x * ratio).tolist(), (line.y * ratio).tolist()
+    # A line that goes far outside would be drawn there too, pixel by pixel.
+    most = 2 * max(draw.im.size)
+    x, y = (np.clip(axis * ratio, -most, most).tolist() for axis in (line.x, line.y))
     joined = [False, *(np.diff(line.stroke) == 0).tolist()]
     width = max(round(2 * unit), 1)
     for i, colour in enumerate(_colours(line)):

@@ -227,7 +227,7 @@ def _number(value: object) -> float | None:
 
 
 def _size(value: object) -> float | None:
-    return number if (number := _number(value)) and number > 0 else None
+    return number if (number := _number(value)) and number >= 1 else None
 
 
 def _button(value: object) -> int | None:

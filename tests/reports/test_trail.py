@@ -213,7 +213,7 @@ class TestViews:
         ]
 
     @pytest.mark.parametrize(
-        "viewport", [None, 5, [], {"w": "8", "h": True}, {"w": -1, "h": 10**400}]
+        "viewport", [None, 5, [], {"w": "8", "h": True}, {"w": 1e-300, "h": 10**400}]
     )
     def test_a_viewport_that_is_none_is_not_known(self, viewport: Any) -> None:
         page = {"path": "/", "scroll_y": 3}

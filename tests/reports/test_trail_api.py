@@ -143,9 +143,9 @@ class TestPicture:
         assert red > 2 * green
 
     def test_it_is_bounded_however_odd_the_viewport(self, shop: Sender, session: UUID) -> None:
-        sent = walk(session, 0, "/", [(1, 1), (900, 900)])
+        sent = walk(session, 0, "/", [(1, 1), (900, 900), (-1e6, 1e6), (1e6, -1e6)])
         sent["data"]["viewport"] = {"w": 1, "h": 1_000_000}
-        shop.send(sent)
+        shop.send(sent, clicked(session, 1, "a"))
         trails.compute(session)
         assert image(shop, session, "&width=2000").size == (2_000, 5_000)
 
