@@ -12,6 +12,8 @@ from reports.trail import Trail
 MOST_PIXELS = 4_000_000
 # Of a canvas, between its sides.
 LONGEST_SHAPE = 2.5
+# In pixels: a line that leaves the canvas is drawn outside too, one by one.
+FAR = 20_000
 SHAPE = (1280.0, 720.0)
 BACKGROUND, EDGE = (255, 255, 255), (203, 213, 225)
 # From slow to fast, and what clicks are drawn in.
@@ -56,9 +58,7 @@ def shape(trail: Trail, line: Line) -> tuple[float, float]:
 
 
 def _draw_line(draw: ImageDraw.ImageDraw, line: Line, ratio: float, unit: float) -> None:
-    # A line that goes far outside would be drawn there too, pixel by pixel.
-    most = 2 * max(draw.im.size)
-    x, y = (np.clip(axis * ratio, -most, most).tolist() for axis in (line.x, line.y))
+    x, y = (np.clip(axis * ratio, -FAR, FAR).tolist() for axis in (line.x, line.y))
     joined = [False, *(np.diff(line.stroke) == 0).tolist()]
     width = max(round(2 * unit), 1)
     for i, colour in enumerate(_colours(line)):

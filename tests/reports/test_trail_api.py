@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.test import Client
 from PIL import Image
 
-from reports import builder, trails
+from reports import builder, trail, trails
 from reports.models import SessionTrail
 from reports.tasks import compute_trail
 from tests.cast import Sender, at, elsewhere, event, move, path
@@ -139,7 +139,8 @@ class TestPicture:
         drawn = image(shop, session, "&width=1200")
         white = (255, 255, 255)
         assert [drawn.getpixel((x, 400)) == white for x in (50, 300, 600, 900)] == [True, False] * 2
-        red, green, _ = drawn.getpixel((907, 700))
+        pixel: Any = drawn.getpixel((907, 700))
+        red, green, _ = pixel
         assert red > 2 * green
 
     def test_it_is_bounded_however_odd_the_viewport(self, shop: Sender, session: UUID) -> None:
@@ -200,7 +201,7 @@ class TestWhatIsGone:
     def test_one_in_the_making_is_not_kept_then(
         self, shop: Sender, moved: UUID, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        compute = trails.trail.compute
+        compute = trail.compute
 
         def compute_while_one_is_deleted(events: Any) -> Any:
             found = compute(events)
@@ -208,7 +209,7 @@ class TestWhatIsGone:
             return found
 
         with monkeypatch.context() as patch:
-            patch.setattr(trails.trail, "compute", compute_while_one_is_deleted)
+            patch.setattr(trail, "compute", compute_while_one_is_deleted)
             assert trails.compute(moved) is None
         assert not SessionTrail.objects.exists()
         assert trails.compute(moved) is not None
