@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Any
@@ -53,6 +53,10 @@ def shorten(text: str, limit: int) -> str:
 def plain(text: str, limit: int = 200) -> SafeString:
     """Foreign text: escaped, shortened, and unable to reorder what stands beside it."""
     return format_html('<bdi class="eye-text">{}</bdi>', visible(shorten(text, limit)))
+
+
+def names(named: Iterable[Any]) -> SafeString:
+    return plain(", ".join(one.name for one in named) or EMPTY, 60)
 
 
 def block(text: str) -> SafeString:

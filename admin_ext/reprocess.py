@@ -8,11 +8,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
+from admin_ext.actors import actor_of
 from admin_ext.confirm import ask, dialog, is_confirmed
 from admin_ext.kit import ModelAdmin, action
 from admin_ext.queued import complain, followed_at
-from tracking.api.address import address_of
-from tracking.audit import Actor
 from tracking.models import EventType
 from tracking.nudge import BrokerAway, publish
 from tracking.tasks import asked_for, reprocess
@@ -26,9 +25,8 @@ LIST = "admin:tracking_eventerror_changelist"
 
 def queue(request: HttpRequest, filters: dict[str, Any]) -> str | None:
     """Queues one task for the open errors that `filters` names; where to follow it."""
-    actor = Actor(request.user.get_username(), user_id=request.user.pk, address=address_of(request))
     try:
-        tasks = [publish(reprocess, asked_for(filters, actor))]
+        tasks = [publish(reprocess, asked_for(filters, actor_of(request)))]
     except BrokerAway:
         tasks = []
     complain(request, len(tasks), 1)

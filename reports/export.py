@@ -3,8 +3,9 @@
 The order is that of the ids: a report that is built anew meanwhile is neither lost nor doubled.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
+from itertools import chain
 from uuid import UUID
 
 from django.contrib.postgres.expressions import ArraySubquery
@@ -25,6 +26,7 @@ from django.db.models import (
 )
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast
+from django.http import StreamingHttpResponse
 
 from reports.models import SessionReport
 from reports.staleness import is_stale
@@ -86,24 +88,42 @@ OWN = {
 
 
 # The session comes first, and is never quoted: it tells where the next page begins.
-HEAD = ("session", "applications", "stale", *OWN)
+SESSION = "session"
+EVERYTHING = (SESSION, "applications", "stale", *OWN)
 
 
-def columns() -> list[Combinable]:
+def columns(names: Sequence[str]) -> list[Combinable]:
     """What each is made of, as of now."""
-    stale = Case(When(is_stale(), then=TRUE), default=FALSE)
-    return [F("session_id"), cell(joined(NAMES)), stale, *OWN.values()]
+    made_of = {SESSION: F("session_id"), "applications": cell(joined(NAMES)), **OWN}
+    if "stale" in names:
+        made_of["stale"] = Case(When(is_stale(), then=TRUE), default=FALSE)
+    return [made_of[name] for name in names]
 
 
-def pages(rows_after: Callable[[UUID], QuerySet[SessionReport]]) -> Iterator[bytes]:
+def answer(
+    rows_after: Callable[[UUID], QuerySet[SessionReport]], names: Sequence[str] = EVERYTHING
+) -> StreamingHttpResponse:
+    """The file that `pages` makes. What goes wrong with the first page is still raised."""
+    file = pages(rows_after, names)
+    return StreamingHttpResponse(
+        chain([next(file)], file),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": 'attachment; filename="reports.csv"'},
+    )
+
+
+def pages(
+    rows_after: Callable[[UUID], QuerySet[SessionReport]], names: Sequence[str] = EVERYTHING
+) -> Iterator[bytes]:
     """A header and rows, `PAGE_ROWS` at a time. Raises `django.db.Error`.
 
-    `rows_after` gives all the reports that are wanted and whose id is after one.
+    `rows_after` gives all the reports that are wanted and whose id is after one; `names` are the
+    columns, the session first.
     """
-    head = ",".join(HEAD).encode() + b"\n"
+    head = ",".join(names).encode() + b"\n"
     after = NIL
     while True:
-        page, rows = copy(rows_after(after))
+        page, rows = copy(rows_after(after), names)
         yield head + page
         if rows < PAGE_ROWS:
             return
@@ -112,9 +132,9 @@ def pages(rows_after: Callable[[UUID], QuerySet[SessionReport]]) -> Iterator[byt
         after = UUID(page[last_line : last_line + ID_CHARACTERS].decode())
 
 
-def copy(reports: QuerySet[SessionReport]) -> tuple[bytes, int]:
+def copy(reports: QuerySet[SessionReport], names: Sequence[str]) -> tuple[bytes, int]:
     """The first page, and how many rows it has."""
-    rows = reports.order_by("pk").values_list(*columns())[:PAGE_ROWS]
+    rows = reports.order_by("pk").values_list(*columns(names))[:PAGE_ROWS]
     try:
         query = rows.query.sql_with_params()
     except EmptyResultSet:

@@ -1,6 +1,5 @@
 """GET /reports and /reports.csv."""
 
-from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -107,14 +106,7 @@ class ReportCsvView(ReportsView):
         responses={(200, "text/csv"): OpenApiTypes.STR},
     )
     def get(self, request: Request) -> StreamingHttpResponse:  # type: ignore[override]
-        pages = export.pages(self.rows_after)
-        # What goes wrong with the first page is still answered as an error.
-        first = next(pages)
-        return StreamingHttpResponse(
-            chain([first], pages),
-            content_type="text/csv; charset=utf-8",
-            headers={"Content-Disposition": 'attachment; filename="reports.csv"'},
-        )
+        return export.answer(self.rows_after)
 
     def rows_after(self, after: UUID) -> QuerySet[SessionReport]:
         self.after = after

@@ -1,4 +1,4 @@
-"""Who changed or removed what was stored, and when."""
+"""Who changed, removed or exported what is stored, and when."""
 
 from dataclasses import dataclass
 from typing import Any

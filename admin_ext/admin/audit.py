@@ -27,7 +27,7 @@ COLUMNS = (
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
-    empty_hint = "Nothing that was stored has been changed or removed by hand."
+    empty_hint = "Nothing that is stored has been changed, removed or exported by hand."
     list_display = (*COLUMNS, display.column(details, "details", "details"))
     fields = (
         *COLUMNS,

@@ -1,4 +1,6 @@
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from admin_ext import display, filters
@@ -10,6 +12,10 @@ from reports.models import SessionReport
 
 def state(report: SessionReport) -> SafeString:
     return display.badge("stale", "warning") if report.stale else display.badge("up to date")
+
+
+def applications(report: SessionReport) -> SafeString:
+    return display.names(report.session.applications.all())
 
 
 def flags(report: SessionReport) -> SafeString | str:
@@ -67,7 +73,7 @@ KINDS = (
     display.column(by_name, "names", "events by category and name"),
 )
 BUILD = (
-    display.column(state, "state_badge", "state"),
+    display.column(state, "stale", "state"),
     display.time("computed_at", "computed (UTC)"),
     display.time("data_until", "data until (UTC)"),
     display.figure("revision", "revision of the session"),
@@ -78,8 +84,10 @@ BUILD = (
 @admin.register(SessionReport)
 class SessionReportAdmin(SafeExport, filters.SearchById, RecomputeActions, ReadOnlyAdmin):
     empty_hint = "A worker builds a report within seconds of a session's first event."
+    # Named as in the CSV of all of it.
     list_display = (
-        display.column(lambda report: display.short_id(report.pk), "id", "session"),
+        display.column(lambda report: display.short_id(report.pk), "session", "session"),
+        display.column(applications, "applications", "applications"),
         *TIMES[1:],
         *POINTER,
         *COUNTS,
@@ -102,3 +110,6 @@ class SessionReportAdmin(SafeExport, filters.SearchById, RecomputeActions, ReadO
         ("What was done", {"fields": (*COUNTS, *KINDS)}),
     )
     readonly_fields = (SESSION, *BUILD, *TIMES, *POINTER, *MORE_POINTER, *COUNTS, *KINDS)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SessionReport]:
+        return super().get_queryset(request).prefetch_related("session__applications")

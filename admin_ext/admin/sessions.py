@@ -21,8 +21,7 @@ def state(session: Session) -> SafeString:
 
 
 def applications(session: Session) -> SafeString:
-    names = [application.name for application in session.applications.all()]
-    return display.plain(", ".join(names) or display.EMPTY, 60)
+    return display.names(session.applications.all())
 
 
 OF_THE_REPORT = (

@@ -1,5 +1,6 @@
 """The admin in a real browser, with a real server and real workers."""
 
+import csv
 import re
 from uuid import UUID, uuid4
 
@@ -7,6 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils.timezone import now
 
+from reports import builder
 from reports.models import SessionReport
 from tests.admin_ext.cast import HOSTILE, Scene
 from tests.cast import START, Sender, event, path, sender
@@ -187,12 +189,53 @@ def test_selected_reports_are_exported_with_the_mouse(boss: Visitor, scene: Scen
     boss.page.check("tbody input.action-select")
     boss.page.select_option("select[name=action]", "export_admin_action")
     boss.page.click("button[name=index]")
+    boss.page.select_option("select[name=format]", label="csv")
     with boss.page.expect_download() as download:
         boss.page.click("main button[type=submit], #content button[type=submit]")
     text = download.value.path().read_text()
     assert text.startswith("session,applications,")
     assert str(scene.session) in text
     nothing_is_wrong(boss)
+
+
+def test_all_that_a_list_shows_is_exported_with_the_mouse(boss: Visitor, shop: Sender) -> None:
+    hostile = sender("=HYPERLINK(1)")
+    sessions = [uuid4() for _ in range(60)]
+    hostile.send(*[strokes(session, n / 10) for n, session in enumerate(sessions)])
+    shop.send(*[strokes(uuid4(), 0) for _ in range(5)])
+    until(lambda: builder.build_stale() and SessionReport.objects.count() == 65)
+    boss.open(f"/admin/reports/sessionreport/?application={hostile.application_id}")
+    shown = table(boss)
+    boss.page.click("a[rel=next]")
+    boss.page.wait_for_url("**p=2**")
+    shown += table(boss)
+    with boss.page.expect_download() as download:
+        boss.page.click("text=Export all as CSV")
+    with download.value.path().open(newline="") as file:
+        rows = {row["session"]: row for row in csv.DictReader(file)}
+    assert {*rows} == {str(session) for session in sessions}
+    assert {row["applications"] for row in rows.values()} == {"'=HYPERLINK(1)"}
+    assert len(shown) == len(rows)
+    for cells in shown:
+        row = rows[cells["session"]]
+        for name in ("distance_px", "samples", "events", "clicks"):
+            assert f"{float(row[name]):,.0f}" == cells[name], name
+    nothing_is_wrong(boss)
+
+
+def table(visitor: Visitor) -> list[dict[str, str]]:
+    """The rows of the list that is open, by the columns' names; sessions in full, figures bare."""
+    rows: list[dict[str, str]] = visitor.page.eval_on_selector_all(
+        "tr:has(input.action-select)",
+        """(rows) => rows.map((row) => Object.fromEntries(
+            [...row.querySelectorAll("[class*=field-]")].map((cell) => [
+                [...cell.classList].find((name) => name.startsWith("field-")).slice(6),
+                cell.querySelector(".eye-id")?.title
+                    ?? cell.textContent.trim().replace(/[^\\d]*$/, ""),
+            ]),
+        ))""",
+    )
+    return rows
 
 
 def test_a_new_key_is_shown_and_gone_after_a_reload(boss: Visitor, shop: Sender) -> None:

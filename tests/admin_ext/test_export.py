@@ -1,4 +1,4 @@
-"""The CSV of reports: what is in it, what is kept out of it, and who gets it."""
+"""Files of reports: what is in them, what is kept out of them, and who gets them."""
 
 import csv
 import io
@@ -8,18 +8,21 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from openpyxl import load_workbook
 
 from admin_ext import exports
-from reports import builder
+from reports import builder, export
 from reports.models import SessionReport
 from tests.admin_ext.cast import Scene
-from tests.cast import Sender, event, sender
-from tracking.models import Application
+from tests.cast import Sender, at, event, sender
+from tracking.models import Application, AuditEntry, Session
 
 EXPORT = reverse("admin:reports_sessionreport_export")
+EXPORT_ALL = reverse("admin:reports_sessionreport_export_all")
 LIST = reverse("admin:reports_sessionreport_changelist")
 COLUMNS = ("session", "applications", "by_category", "distance_px", "speed_p95")
 
@@ -31,8 +34,14 @@ def form(*columns: str, **more: Any) -> dict[str, Any]:
 
 def rows(response: Any) -> list[dict[str, str]]:
     assert response.status_code == 200
-    assert response["Content-Type"] == "text/csv", response.content.decode()
-    return list(csv.DictReader(io.StringIO(response.content.decode())))
+    assert response["Content-Type"].startswith("text/csv"), response.content.decode()
+    return list(csv.DictReader(io.StringIO(response.getvalue().decode(), newline="")))
+
+
+def last_export() -> tuple[str, str, dict[str, Any]]:
+    """Who took what, as the audit list has it."""
+    entry = AuditEntry.objects.filter(action="reports.exported").latest("pk")
+    return entry.actor, entry.target, entry.details
 
 
 @pytest.mark.parametrize(
@@ -98,7 +107,7 @@ def test_all_across_pages_are_exported_by_their_filters(owner: Client, scene: Sc
         "index": "0",
     }
     answer = owner.post(f"{LIST}?period=24h", selection)
-    assert (answer.status_code, answer["Location"]) == (302, f"{EXPORT}?period=24h")
+    assert (answer.status_code, answer["Location"]) == (302, f"{EXPORT_ALL}?period=24h")
 
 
 def test_the_filters_of_the_list_hold(owner: Client, scene: Scene, shop: Sender) -> None:
@@ -113,20 +122,123 @@ def test_the_filters_of_the_list_hold(owner: Client, scene: Scene, shop: Sender)
     assert row["session"] == str(scene.session)
 
 
-def test_the_button_keeps_the_filters(owner: Client, scene: Scene) -> None:
+def test_the_buttons_keep_the_filters(owner: Client, scene: Scene) -> None:
     page = owner.get(f"{LIST}?errors=yes").content.decode()
+    assert f'href="{EXPORT_ALL}?errors=yes"' in page
     assert f'href="{EXPORT}?errors=yes"' in page
 
 
-def test_too_many_rows_are_refused_with_a_word(
+def test_all_that_the_list_shows_with_its_columns(owner: Client, scene: Scene) -> None:
+    report = SessionReport.objects.get()
+    (row,) = rows(owner.get(EXPORT_ALL))
+    shown = owner.get(LIST).context["cl"]
+    assert [*row] == [column.__name__ for column in shown.list_display[1:]]
+    assert row["session"] == str(scene.session)
+    assert (row["applications"], row["stale"]) == ("shop", "false")
+    assert datetime.fromisoformat(row["ended_at"]) == report.ended_at
+    for name in {*row} - {"session", "applications", "stale", "ended_at"}:
+        assert float(row[name]) == getattr(report, name), name
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", 5),
+        ("period=15m", 3),
+        ("period=nonsense", 5),
+        ("errors=yes", 2),
+        ("errors=no&period=15m", 2),
+        ("report=stale", 1),
+        ("report=current&errors=no", 2),
+        ("application=0", 0),
+        ("q=00000000-0000-0000-0000-00000000000", 3),
+        ("q=nonsense", 0),
+        ("q=%00", 5),
+        ("p=2", 5),
+    ],
+)
+def test_as_many_rows_as_the_list_shows(
+    owner: Client, scene: Scene, shop: Sender, query: str, expected: int
+) -> None:
+    shop.send(event(UUID(int=1)), event(UUID(int=2), timestamp=at(-3_600)))
+    shop.send(event(UUID(int=3), category=""), event(uuid4()))
+    builder.build_stale()
+    Session.objects.filter(pk=UUID(int=1)).update(revision=F("revision") + 1)
+    found = rows(owner.get(f"{EXPORT_ALL}?{query}"))
+    assert len(found) == expected
+    shown = owner.get(f"{LIST}?{query.replace('p=2', '')}").context["cl"].result_list
+    assert {row["session"] for row in found} == {str(report.pk) for report in shown}
+
+
+def test_an_unknown_filter_is_refused(owner: Client, scene: Scene) -> None:
+    assert owner.get(f"{EXPORT_ALL}?version__gt=1").status_code == 400
+
+
+def test_all_of_them_are_harmless_in_a_spreadsheet(owner: Client, session: UUID) -> None:
+    for name in ('=HYPERLINK("//evil","x")', "a\r\n=1+1", "@b"):
+        sender(name).send(event(session))
+    builder.build_stale()
+    SessionReport.objects.update(distance_px=-1.5)
+    (row,) = rows(owner.get(EXPORT_ALL))
+    assert row["applications"] == '\'=HYPERLINK("//evil","x"), a =1+1, @b'
+    assert row["distance_px"] == "-1.5"
+
+
+def test_all_of_them_come_in_many_pages_without_a_limit(
     owner: Client, scene: Scene, shop: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "PAGE_ROWS", 3)
+    monkeypatch.setattr(exports, "MOST_ROWS", 3)
+    shop.send(*[event(uuid4()) for _ in range(10)])
+    builder.build_stale()
+    found = [row["session"] for row in rows(owner.get(EXPORT_ALL))]
+    assert found == sorted({str(id) for id in SessionReport.objects.values_list("pk", flat=True)})
+
+
+def test_who_exported_what_is_in_the_audit_list(owner: Client, scene: Scene) -> None:
+    owner.get(f"{EXPORT_ALL}?errors=yes&q=%00")
+    assert last_export() == ("owner", "csv", {"filters": "errors=yes&q=%00"})
+    owner.post(f"{EXPORT}?period=24h", form())
+    assert last_export() == ("owner", "csv", {"filters": "period=24h", "rows": 1})
+    owner.post(EXPORT, form(format="1"))
+    assert last_export() == ("owner", "xlsx", {"filters": "", "rows": 1})
+    page = owner.get(reverse("admin:tracking_auditentry_changelist")).content.decode()
+    assert "Reports exported" in page
+    assert "rows: 1, filters: period=24h" in page
+
+
+def test_a_workbook_has_numbers_as_numbers_and_harmless_text(owner: Client, session: UUID) -> None:
+    sender("=HYPERLINK(1)").send(event(session))
+    sender("a\x01b").send(event(session))
+    builder.build_stale()
+    SessionReport.objects.update(distance_px=-1.5, speed_p95=None)
+    answer = owner.post(EXPORT, form(format="1"))
+    assert answer["Content-Type"] == exports.SafeXLSX.CONTENT_TYPE
+    sheet = load_workbook(io.BytesIO(answer.content)).active
+    head, row = sheet.iter_rows()
+    assert [cell.value for cell in head] == [*COLUMNS]
+    found = {name: (cell.data_type, cell.value) for name, cell in zip(COLUMNS, row, strict=True)}
+    assert found == {
+        "session": ("s", str(session)),
+        "applications": ("s", "'=HYPERLINK(1), ab"),
+        "by_category": ("s", '{"page interaction": 2}'),
+        "distance_px": ("n", -1.5),
+        "speed_p95": ("n", None),
+    }
+
+
+@pytest.mark.parametrize("format", ["0", "1"])
+def test_too_many_rows_are_refused_with_a_word(
+    owner: Client, scene: Scene, shop: Sender, monkeypatch: pytest.MonkeyPatch, format: str
 ) -> None:
     monkeypatch.setattr(exports, "MOST_ROWS", 1)
     shop.send(event(uuid4()))
     builder.build_stale()
-    page = owner.post(EXPORT, form())
+    page = owner.post(EXPORT, form(format=format))
     assert page["Content-Type"].startswith("text/html")
     assert "More than 1 rows are too many for one file" in page.content.decode()
+    assert "Export all as CSV" in page.content.decode()
+    assert not AuditEntry.objects.exists()
 
 
 @pytest.mark.parametrize("items", [["nonsense"], [""], ["' OR 1=1"]])
@@ -142,6 +254,7 @@ def test_no_column_is_no_file(owner: Client, scene: Scene) -> None:
 
 
 def test_without_the_permission_there_is_no_file(outsider: Client, scene: Scene) -> None:
+    assert outsider.get(EXPORT_ALL).status_code == 403
     assert outsider.get(EXPORT).status_code == 403
     assert outsider.post(EXPORT, form()).status_code == 403
     selection = {"action": "export_admin_action", "_selected_action": [str(scene.session)]}
@@ -149,6 +262,7 @@ def test_without_the_permission_there_is_no_file(outsider: Client, scene: Scene)
 
 
 def test_an_analyst_may_export(analyst: Client, scene: Scene) -> None:
+    assert len(rows(analyst.get(EXPORT_ALL))) == 1
     assert len(rows(analyst.post(EXPORT, form()))) == 1
 
 
@@ -158,6 +272,7 @@ def test_what_an_export_costs(owner: Client, scene: Scene, shop: Sender) -> None
     with CaptureQueriesContext(connection) as queries:
         assert len(rows(owner.post(EXPORT, form()))) == 21
     asked = [query["sql"] for query in queries]
-    assert len(asked) == 6, asked  # who asks, what to filter by, how many, rows, applications
+    # Who asks, what to filter by, how many, rows, applications, and who it was for the audit list.
+    assert len(asked) == 8, asked
     assert not any('"reports_sessionreport"."state"' in sql for sql in asked)
     assert Application.objects.count() == 1

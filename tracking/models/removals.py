@@ -1,4 +1,4 @@
-"""What was changed or removed, and by whom."""
+"""What was changed, removed or taken away, and by whom."""
 
 from django.conf import settings
 from django.db import models
@@ -41,13 +41,14 @@ class ErasedSession(models.Model):
 
 
 class AuditEntry(models.Model):
-    """Who changed or removed what was stored. Holds no event's data, which may have to go."""
+    """Who changed, removed or exported what is stored. Holds no event's data, which may have to go."""
 
     class Action(models.TextChoices):
         CORRECTED = "event.corrected", "Event corrected"
         DELETED = "event.deleted", "Event deleted"
         ERASED = "session.erased", "Session erased"
         REPROCESSED = "errors.reprocessed", "Errors reprocessed"
+        EXPORTED = "reports.exported", "Reports exported"
 
     at = models.DateTimeField(default=now)
     actor = models.CharField(max_length=200, help_text="Readable also when user or key are gone.")

@@ -1,0 +1,24 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("tracking", "0010_fair_claims"),
+    ]
+
+    operations = [
+        migrations.AlterField(
+            model_name="auditentry",
+            name="action",
+            field=models.CharField(
+                choices=[
+                    ("event.corrected", "Event corrected"),
+                    ("event.deleted", "Event deleted"),
+                    ("session.erased", "Session erased"),
+                    ("errors.reprocessed", "Errors reprocessed"),
+                    ("reports.exported", "Reports exported"),
+                ],
+                max_length=20,
+            ),
+        ),
+    ]
