@@ -25,6 +25,7 @@ __all__ = ["beat", "logs", "sweeper", "web", "worker"]
 LOG_LINES = 60
 # What a developer may have set for their own service shall not change the tests; this is for them.
 FOR_TESTS = {
+    "EYE_ARRIVALS",
     "EYE_CHROMIUM",
     "EYE_FUZZ_SECONDS",
     "EYE_PGBOUNCER",
