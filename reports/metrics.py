@@ -16,8 +16,10 @@ class Metrics(msgspec.Struct, frozen=True):
     """Every number of a session's report; None where it is not defined.
 
     i runs over uncut intervals, d = √(Δx² + Δy²), v = d/Δt. Percentiles and the median
-    come from sketches, within 1 %. The formulas follow mousetrap (Kieslich & Henninger),
-    Antal & Egyed-Zsigmond (arXiv:1810.04668) and Freeman & Ambady (2010).
+    come from sketches, within 1 %. Sources: distance, speeds, accelerations and flips as in
+    mousetrap (Kieslich & Henninger), flips first by Freeman & Ambady (2010); straightness
+    and the sum of angles by Antal & Egyed-Zsigmond (arXiv:1810.04668). Cuts, weighing by
+    time, activity and rage bursts are our own.
 
     events, by_category, by_name: number of events, also by category, and by category
         and name; other_kinds: of those whose category and name came after the first

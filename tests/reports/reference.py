@@ -14,7 +14,9 @@ from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
-from reports.fold import FoldEvent, Parameters
+import pytest
+
+from reports.fold import FoldEvent, Metrics, Parameters
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -56,14 +58,23 @@ type Stroke = list[Interval]
 
 @dataclass
 class Reference:
-    """fields: every exact field; sketched: those a sketch may miss by 1 %."""
+    """fields: every exact field; sketched: those a sketch may miss by 1 %.
+
+    With the flags and the version they are all that a report has.
+    """
 
     fields: dict[str, Any] = field(default_factory=dict)
     sketched: dict[str, float | None] = field(default_factory=dict)
+    flags: set[str] = field(default_factory=set)
     seconds: dict[datetime, dict[str, Any]] = field(default_factory=dict)
 
 
-def reference(given: Iterable[FoldEvent], p: Parameters, errors: int = 0) -> Reference:
+def reference(
+    given: Iterable[FoldEvent],
+    p: Parameters,
+    errors: int = 0,
+    clock_offset_ms: float | None = None,
+) -> Reference:
     events = sorted({e.id: e for e in given}.values(), key=lambda e: (e.timestamp, e.id))
     samples = samples_of(events)
     strokes, gaps = strokes_of(samples, p)
@@ -77,6 +88,7 @@ def reference(given: Iterable[FoldEvent], p: Parameters, errors: int = 0) -> Ref
         "flips_y": sum(flips([i.end.y - i.start.y for i in s], p) for s in strokes),
     }
     result.sketched = sketched_fields(strokes)
+    result.flags = flags_of(result, p, clock_offset_ms)
     result.seconds = seconds_of(samples, strokes)
     return result
 
@@ -169,6 +181,16 @@ def sketched_fields(strokes: list[Stroke]) -> dict[str, float | None]:
     }
 
 
+def flags_of(found: Reference, p: Parameters, clock_offset_ms: float | None) -> set[str]:
+    median, peak = found.sketched["median_dt_ms"], found.fields["peak_speed"]
+    raised = {
+        "coarse": median is not None and median > p.coarse_ms,
+        "teleports": peak is not None and peak > p.teleport_speed,
+        "clock_skew": clock_offset_ms is not None and abs(clock_offset_ms) > p.skew_ms,
+    }
+    return {flag for flag, is_raised in raised.items() if is_raised}
+
+
 def accelerations(strokes: list[Stroke]) -> list[tuple[float, int]]:
     return [
         (abs(b.speed - a.speed) / ((b.end.t - a.start.t) / 2e6), b.end.t - a.start.t)
@@ -243,6 +265,33 @@ def seconds_of(samples: list[Sample], strokes: list[Stroke]) -> dict[datetime, d
             "samples": sum(s.t // 1_000_000 == at for s in samples),
         }
     return seconds
+
+
+def about(value: Any) -> Any:
+    return pytest.approx(value, rel=1e-9, abs=1e-9) if isinstance(value, float) else value
+
+
+def is_as_defined(found: Any, expected: Reference, p: Parameters) -> None:
+    """Looks at every field of a report, whatever it is kept in.
+
+    At the very threshold of `coarse`, the median of a sketch may be on either side.
+    """
+    told = {*expected.fields, *expected.sketched, "flags", "version"}
+    assert told == {*Metrics.__struct_fields__}
+    assert found.version == p.version
+    for name, value in expected.fields.items():
+        assert getattr(found, name) == about(value), name
+    median, sketched = expected.sketched["median_dt_ms"], dict(expected.sketched)
+    is_coarse = "coarse" in found.flags
+    if median is None or abs(median / p.coarse_ms - 1) > 0.01:
+        assert {*found.flags} == expected.flags
+    else:
+        assert {*found.flags} - {"coarse"} == expected.flags - {"coarse"}
+    if is_coarse:
+        sketched["acceleration_p95"] = None
+    for name, value in sketched.items():
+        near = None if value is None else pytest.approx(value, rel=0.01, abs=1e-3)
+        assert getattr(found, name) == near, name
 
 
 def event(ms: float, category: str, name: str, number: int | None = None, **data: Any) -> FoldEvent:

@@ -1,5 +1,6 @@
 import contextlib
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,11 +12,15 @@ from django.utils.timezone import now
 from reports import builder, tasks
 from reports.builder import Busy, build, build_stale, recompute
 from reports.models import PointerSecond, SessionReport
-from tests.cast import Sender, a_schema_that_does_not_fit, at, event, move, path
+from tests.cast import Sender, a_schema_that_does_not_fit, at, elsewhere, event, move, path
+from tests.reports.locking import MOMENTS, NO_WRITING_TO, Locking, locking
+from tests.waiting import until
 from tracking import erase, locks
 from tracking.audit import Actor
 from tracking.models import Session
 from tracking.nudge import Bell
+
+__all__ = ["locking"]
 
 
 def strokes(session: UUID, seconds: int, start: int = 0) -> list[Any]:
@@ -348,3 +353,39 @@ def test_who_was_slow_together_is_built_alone_and_who_is_slow_alone_waits(shop: 
     later.note([first], was_slow=False)
     later.note([second], was_slow=True)
     assert later.now() == {second}
+
+
+@pytest.mark.parametrize("table", MOMENTS[:2])
+def test_an_event_that_comes_while_a_report_is_written_is_in_the_next(
+    shop: Sender, session: UUID, locking: Locking, table: str
+) -> None:
+    shop.send(*strokes(session, 1))
+    lock = locking(NO_WRITING_TO.format(table))
+    with ThreadPoolExecutor(1) as threads:
+        older = threads.submit(elsewhere, builder.build, session)
+        until(lock.holds_up)
+        shop.send(*strokes(session, 1, start=1))
+        lock.release()
+        assert older.result().revision == 1
+    assert numbers(session)["samples"] == 60
+    assert builder.build_stale() == {"built": 1, "failed": 0}
+    assert numbers(session)["samples"] == 120
+
+
+def test_an_event_that_comes_before_a_build_is_noted_is_in_the_next(
+    shop: Sender, session: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.send(*strokes(session, 1))
+    build = builder._build_against_others
+
+    def build_and_send(*args: Any) -> list[builder.Built]:
+        monkeypatch.undo()
+        built = build(*args)
+        shop.send(*strokes(session, 1, start=1))
+        return built
+
+    monkeypatch.setattr(builder, "_build_against_others", build_and_send)
+    assert builder.build(session).revision == 1
+    assert Session.objects.get(pk=session).stale
+    assert builder.build_stale() == {"built": 1, "failed": 0}
+    assert numbers(session)["samples"] == 120

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -17,7 +16,6 @@ from hypothesis import strategies as st
 from reports.fold import (
     VERSION,
     FoldEvent,
-    Metrics,
     Minute,
     OutOfOrder,
     Parameters,
@@ -28,7 +26,16 @@ from reports.fold import (
     fold_in_order,
 )
 from reports.sketch import Sketch
-from tests.reports.reference import START, click, event, move, path, reference
+from tests.reports.reference import (
+    START,
+    about,
+    click,
+    event,
+    is_as_defined,
+    move,
+    path,
+    reference,
+)
 
 PARAMETERS = Parameters()
 CASES = settings(deadline=None, max_examples=150)
@@ -186,31 +193,13 @@ def test_the_size_of_a_block_does_not_show(events: list[FoldEvent], block: int) 
 @given(sessions())
 def test_every_field_is_what_the_definitions_say(events: list[FoldEvent]) -> None:
     folded = fold(None, events, PARAMETERS)
-    expected = reference(events, PARAMETERS, errors=3)
-    found = finish(folded.state, errors=3)
-    for name, value in expected.fields.items():
-        assert getattr(found, name) == about(value), name
-    assert_sketched(found, expected.sketched)
+    expected = reference(events, PARAMETERS, errors=3, clock_offset_ms=-60_001)
+    is_as_defined(finish(folded.state, errors=3, clock_offset_ms=-60_001), expected, PARAMETERS)
     rows = {row.second: row._asdict() for row in folded.seconds}
     assert rows.keys() == expected.seconds.keys()
     for second, fields in expected.seconds.items():
         for name, value in fields.items():
             assert rows[second][name] == about(value), (second, name)
-
-
-def about(value: Any) -> Any:
-    return pytest.approx(value, rel=1e-9, abs=1e-9) if isinstance(value, float) else value
-
-
-def assert_sketched(found: Metrics, expected: dict[str, float | None]) -> None:
-    """Within 1 %; at the very threshold of `coarse` either side is within 1 % as well."""
-    for name, value in expected.items():
-        if name == "acceleration_p95" and found.acceleration_p95 is None:
-            median = expected["median_dt_ms"]
-            assert value is None or (median is not None and median > PARAMETERS.coarse_ms * 0.99)
-        else:
-            near = None if value is None else pytest.approx(value, rel=0.01, abs=1e-3)
-            assert getattr(found, name) == near, name
 
 
 @CASES
@@ -275,10 +264,7 @@ def long_path(count: int, step_ms: float = 8) -> list[tuple[float, float, float]
 def test_a_long_path_is_what_the_definitions_say() -> None:
     events = [path(0, long_path(5000)), path(40_100, long_path(3000), "/b", 2**100)]
     found = finish(fold(None, events, PARAMETERS).state)
-    expected = reference(events, PARAMETERS)
-    for name, value in expected.fields.items():
-        assert getattr(found, name) == about(value), name
-    assert_sketched(found, expected.sketched)
+    is_as_defined(found, reference(events, PARAMETERS), PARAMETERS)
 
 
 def test_a_path_in_small_pieces_is_the_path_in_one() -> None:
