@@ -138,7 +138,8 @@ class SafeExport(ExportActionMixin, Base):  # type: ignore[misc]
         if not self.has_export_permission(request):
             raise PermissionDenied
         rows = self.get_export_queryset(request)
-        names = [column.__name__ for column in self.get_list_display(request)]
+        columns: Any = self.get_list_display(request)
+        names = [column.__name__ for column in columns]
         answer = export.answer(lambda after: rows.filter(pk__gt=after), names)
         self.note(request, "csv")
         return answer

@@ -13,7 +13,7 @@ MOMENTS = ("reports_sessionreport", "reports_pointersecond", "tracking_session")
 class Lock:
     """Held by a connection of its own until it is released, at the latest by the fixture."""
 
-    def __init__(self, sql: str, *args: object) -> None:
+    def __init__(self, sql: str, *args: str) -> None:
         self.connection = connection.copy()
         self.connection.set_autocommit(False)
         with self.connection.cursor() as cursor:
@@ -42,7 +42,7 @@ NO_BUILDING_OF = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 def locking(transactional_db: None) -> Iterator[Locking]:
     with ExitStack() as locks:
 
-        def lock(sql: str, *args: object) -> Lock:
+        def lock(sql: str, *args: str) -> Lock:
             taken = Lock(sql, *args)
             locks.callback(taken.release)
             return taken
