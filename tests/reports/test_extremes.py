@@ -134,8 +134,10 @@ def test_a_change_of_page_in_mid_stroke_cuts_it(shop: Sender, session: UUID) -> 
 
 def test_a_session_of_a_million_samples(shop: Sender, session: UUID) -> None:
     """To and fro, a pixel each millisecond."""
-    t, y = [float(n) for n in range(5_000)], [0.0] * 5_000
-    paths = [path(session, 5 * n - 1_000, t, [ms % 2 for ms in t], y) for n in range(200)]
+    t: list[float] = [*range(5_000)]
+    x: list[float] = [ms % 2 for ms in range(5_000)]
+    y: list[float] = [0] * 5_000
+    paths = [path(session, 5 * n - 1_000, t, x, y) for n in range(200)]
     for start in range(0, 200, 50):
         shop.send(*paths[start : start + 50])
         builder.build_stale()
