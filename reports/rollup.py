@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from reports.models import Rollup, RollupChange
 from reports.sums import NUMBERS, Sum
 from tracking import locks
+from tracking.models import Tally
 from tracking.nudge import Bell
 
 type Key = tuple[int | None, str, datetime]
@@ -62,7 +63,7 @@ def roll_up(bell: Bell | None = None) -> dict[str, int]:
 
 
 def waits() -> bool:
-    return RollupChange.objects.exists()
+    return RollupChange.objects.exists() or Tally.objects.exists()
 
 
 def roll_up_slice() -> int | None:
@@ -73,7 +74,7 @@ def roll_up_slice() -> int | None:
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL synchronous_commit = off")
         sums: dict[Key, Sum] = defaultdict(Sum)
-        taken = take_changes(sums)
+        taken = take_changes(sums) + take_tallies(sums)
         _add(sums)
     return taken
 
@@ -85,6 +86,17 @@ def take_changes(sums: Mapping[Key, Sum]) -> int:
         named = dict(zip(NUMBERS, numbers, strict=True))
         for key in keys(application, minute):
             sums[key].add(named, bytes(speeds))
+    return len(rows)
+
+
+def take_tallies(sums: Mapping[Key, Sum]) -> int:
+    """What was told of arrivals, which count for their application and among all."""
+    rows = _take("tracking_tally", "code", "errors", *ARRIVED)
+    for application, minute, code, errors, *numbers in rows:
+        named = dict(zip(ARRIVED, numbers, strict=True))
+        for key in (*keys(application, minute), *keys(None, minute)):
+            sums[key].add(named)
+            sums[key].add_errors({code: errors} if code else {})
     return len(rows)
 
 

@@ -5,7 +5,7 @@ import json
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,12 +18,13 @@ from reports import rollup, tasks
 from reports.builder import build, build_stale, recompute
 from reports.models import Rollup, RollupChange, SessionMinute, SessionReport
 from reports.rollup import roll_up
+from reports.rollups import totals
 from reports.sketch import Sketch
 from tests.cast import START, Sender, at, event, path, sender
 from tracking import erase, locks
 from tracking.audit import Actor
 from tracking.digest import digest_until_empty
-from tracking.models import Event, Session
+from tracking.models import Event, Receipt, Session
 from tracking.nudge import Bell
 
 ACTOR = Actor("somebody")
@@ -411,3 +412,16 @@ HAPPENS: dict[str, Callable[[UUID, Sender, int], Any]] = {
     "correct": correct,
     "erase": lambda session, by, seconds: erase.erase_session(session, by.application_id, ACTOR),
 }
+
+
+def test_what_arrives_is_counted_when_it_does(shop: Sender, session: UUID) -> None:
+    wrong = event(session, category="", name="")
+    shop.send(event(session), event(session), wrong, event(session, timestamp=at(-100_000)))
+    caught_up()
+    received = Receipt.objects.get().received_at
+    for application in (shop.application_id, None):
+        found = totals(application, received, received + timedelta(minutes=1))
+        assert (found.sent, found.stored, found.duplicate, found.rejected) == (4, 2, 1, 1)
+        assert found.errors == {"empty": 2}
+        assert found.sent == found.stored + found.duplicate + found.rejected
+    assert roll_up() == {"taken": 0}
