@@ -3,6 +3,7 @@
 The bounds of a period are made whole minutes: its start is rounded down, its end up.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -129,7 +130,7 @@ def _sums(rows: Iterable[Any]) -> dict[int, Sum]:
     sums: dict[int, Sum] = defaultdict(Sum)
     for place, _, speeds, errors, *numbers in rows:
         sums[place].add(dict(zip(COUNTED, numbers, strict=True)), bytes(speeds))
-        for one in errors or ():
+        for one in json.loads(errors or "[]"):
             sums[place].add_errors(one)
     return sums
 
