@@ -26,7 +26,7 @@ ALTER TABLE reports_rollup SET (
 class Migration(migrations.Migration):
     dependencies = [
         ("reports", "0001_initial"),
-        ("tracking", "0010_fair_claims"),
+        ("tracking", "0011_tally"),
     ]
 
     operations = [
