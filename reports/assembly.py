@@ -50,6 +50,9 @@ SELECT place, event.*
   ) AS event
  ORDER BY place, id
 """
+# A session with more events to be folded than this is built alone, and one such at a time, so that
+# there are other processes for the others.
+LONG_EVENTS = 1_000
 NO_MORE: tuple[float, Iterable[Any]] = (inf, ())
 
 
@@ -84,22 +87,35 @@ class Due:
         return report.revision >= self.session.revision
 
     @property
+    def is_long(self) -> bool:
+        folded = self.state.events if self.state else 0
+        return self.session.event_count - folded > LONG_EVENTS
+
+    @property
     def number(self) -> int:
         return self.report.build + 1 if self.report else 1
 
 
 def build_in_snapshot(session_ids: Sequence[UUID], anew: bool = False) -> list[Built]:
-    """Brings these reports up to date, but for those of sessions that are gone or in other hands."""
+    """Brings these reports up to date, but for those of sessions that are gone or in other hands.
+
+    A long session that cannot be gone on with is only noted as such, and so comes out as to be
+    built alone.
+    """
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(BEFORE)
         due = _due(locks.try_sessions(session_ids), anew)
         current = [] if anew else [one for one in due if one.is_current]
         due = [one for one in due if one not in current]
+        if any(one.is_long for one in due) and not locks.try_long_fold():
+            return []
         folded = _folded(due)
-        for one in due:
-            if one not in folded:  # by itself: it may have any number of events
-                folded |= _folded([Due(one.session, one.report, None)])
+        for begun in [Due(one.session, one.report, None) for one in due if one not in folded]:
+            if begun.is_long:
+                SessionReport.objects.filter(pk=begun.session.pk).update(state=None)
+            else:
+                folded |= _folded([begun])
         _save(folded)
     return [Built(one.session.pk, one.session.revision, one.state is None) for one in folded] + [
         Built(one.session.pk, one.session.revision, anew=False) for one in current

@@ -1,16 +1,17 @@
 """Which reports are built when, and what happens where that fails. assembly.py builds them."""
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from time import monotonic, sleep
 from uuid import UUID
 
-from django.db import Error, IntegrityError, OperationalError, connection
+from django.db import Error, IntegrityError, OperationalError, connection, transaction
 from django.db.models import BigIntegerField, Case, F, Q, When
 
-from reports.assembly import Built, build_in_snapshot
+from reports.assembly import LONG_EVENTS, Built, build_in_snapshot
 from reports.parameters import PARAMETERS
+from tracking import locks
 from tracking.faults import Fault, classify, sqlstate
 from tracking.models import Session
 from tracking.nudge import Bell, Shift
@@ -56,7 +57,13 @@ def build_stale(bell: Bell | None = None) -> dict[str, int]:
             busy.clear()
             stale = stale_sessions(later.now())
         built = 0
-        for portion in _portions(stale, later.slow):
+        sizes = _sizes(stale)
+        for portion in _portions(sizes, later.slow):
+            if sizes[portion[0]] > LONG_EVENTS:
+                if _somebody_folds_a_long_one():
+                    busy |= {*portion}
+                    continue
+                shift.hand_over()  # for as long as it takes, another one builds the others
             began = monotonic()
             done, failed = _build_each(portion)
             built += len(done)
@@ -74,6 +81,11 @@ def build_stale(bell: Bell | None = None) -> dict[str, int]:
             sleep(PAUSE_SECONDS)
     shift.end()
     return totals
+
+
+def _somebody_folds_a_long_one() -> bool:
+    with transaction.atomic():
+        return not locks.try_long_fold()
 
 
 class Later:
@@ -109,6 +121,7 @@ _later = Later()
 TO_FOLD = Case(
     When(
         report__version=PARAMETERS.version,
+        report__state__isnull=False,
         report__revision__gte=F("rewritten"),
         event_count__gte=F("report__events"),
         then=F("event_count") - F("report__events"),
@@ -118,13 +131,19 @@ TO_FOLD = Case(
 )
 
 
-def _portions(session_ids: Sequence[UUID], alone: Collection[UUID]) -> Iterator[list[UUID]]:
-    """In the same order; whoever has many events to be folded goes alone, as do these."""
+def _sizes(session_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """How many events of each are to be folded, in the same order."""
     sizes = dict(Session.objects.filter(pk__in=session_ids).values_list("pk", TO_FOLD))
+    return {session_id: sizes.get(session_id, 0) for session_id in session_ids}
+
+
+def _portions(sizes: Mapping[UUID, int], alone: Collection[UUID]) -> Iterator[list[UUID]]:
+    """In the same order; whoever has many events to be folded goes alone, as do these."""
     portion: list[UUID] = []
     size = 0
-    for session_id in session_ids:
-        more = EVENTS_AT_ONCE + 1 if session_id in alone else sizes.get(session_id, 0)
+    for session_id, events in sizes.items():
+        goes_alone = events > LONG_EVENTS or session_id in alone
+        more = EVENTS_AT_ONCE + 1 if goes_alone else events
         if portion and (len(portion) == SESSIONS_AT_ONCE or size + more > EVENTS_AT_ONCE):
             yield portion
             portion, size = [], 0

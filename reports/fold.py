@@ -166,6 +166,8 @@ class _Folding:
         if name == "click":
             self._activity.add_click(t, data, self._parameters)
             return
+        if self._tracer.leaves_out(t):
+            return
         if self._buffer.full():
             self._advance(before=t)
         self._buffer.add(t, name, data)

@@ -49,7 +49,8 @@ class Metrics(msgspec.Struct, frozen=True):
     clicks, rage_bursts: clicks; maximal runs of ≥ rage_clicks clicks with each
         ≤ rage_ms after and ≤ rage_px (Euclid) from the one before.
     flags: `coarse` if median_dt_ms > coarse_ms, `teleports` if peak_speed >
-        teleport_speed, `clock_skew` if |clock offset| > skew_ms.
+        teleport_speed, `clock_skew` if |clock offset| > skew_ms, `capped` if there were
+        more than max_samples samples: those after the first so many are not measured.
     """
 
     version: str
@@ -100,7 +101,7 @@ def report(
     first_us, last_us = activity.first_us, activity.last_us
     span_us = _between(pointer.first_us, pointer.last.t if pointer.last else None)
     median_dt_ms = _median_dt_ms(pointer)
-    flags = _flags(median_dt_ms, pointer.peak, clock_offset_ms, parameters)
+    flags = _flags(median_dt_ms, pointer, clock_offset_ms, parameters)
     return Metrics(
         version=parameters.version,
         events=activity.events,
@@ -179,13 +180,14 @@ def _straightness(pointer: PointerState) -> float | None:
 
 def _flags(
     median_dt_ms: float | None,
-    peak: float,
+    pointer: PointerState,
     clock_offset_ms: float | None,
     parameters: Parameters,
 ) -> tuple[str, ...]:
     raised = {
         "coarse": (median_dt_ms or 0) > parameters.coarse_ms,
-        "teleports": peak > parameters.teleport_speed,
+        "teleports": pointer.peak > parameters.teleport_speed,
         "clock_skew": abs(clock_offset_ms or 0) > parameters.skew_ms,
+        "capped": pointer.capped,
     }
     return tuple(flag for flag, is_raised in raised.items() if is_raised)

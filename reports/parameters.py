@@ -23,6 +23,7 @@ class Parameters:
     active_gap_ms: int = 30_000
     skew_ms: int = 60_000
     kinds: int = 500
+    max_samples: int = 8_000_000
 
     @property
     def version(self) -> str:

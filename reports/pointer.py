@@ -55,6 +55,8 @@ class PointerState(msgspec.Struct):
     weighted by Δt in µs. steps: sketch of Δt in µs. accelerations: sketch of |v_i+1 −
     v_i| / ((t_i+1 − t_i−1)/2) in px/s² inside a stroke, weighted by t_i+1 − t_i−1.
 
+    capped: whether samples were left out, because max_samples were measured before them.
+
     The rest is what going on needs: the first time, the last sample, the second still
     open, the last uncut interval's speed and Δt (pace), and of the stroke still open
     (None if none is) its start and its last Δx, Δy that moved (heading).
@@ -74,6 +76,7 @@ class PointerState(msgspec.Struct):
     speeds: Pairs = []
     steps: Pairs = []
     accelerations: Pairs = []
+    capped: bool = False
     first_us: int | None = None
     last: Sample | None = None
     second: Second | None = None
@@ -130,8 +133,17 @@ class Tracer:
         last = self._state.last
         return last is None or len(samples.t) == 0 or last.t < int(samples.t[0])
 
+    def leaves_out(self, t: int) -> bool:
+        """Whether samples from `t` on change nothing any more, whatever they are."""
+        last = self._state.last
+        return self._state.capped and last is not None and last.t < t
+
     def advance(self, block: Samples) -> None:
         """Fold samples of strictly increasing times that all lie after the last one."""
+        room = self._parameters.max_samples - self._state.samples
+        if len(block.t) > room:
+            self._state.capped = True
+            block = block.part(None, room)
         if len(block.t) == 0:
             return
         samples = self._with_last(block)

@@ -10,6 +10,7 @@ PARTITIONS = 0x45594501
 TOMBSTONES = 0x45594502
 REPROCESSING = 0x45594503
 RETENTION = 0x45594504
+LONG_FOLD = 0x45594505
 ROLLUPS = 0x45594506
 
 
@@ -45,6 +46,11 @@ def try_retention() -> bool:
 def try_rollups() -> bool:
     """Whether nobody else adds to the rollups."""
     return _lock("pg_try_advisory_xact_lock(%s)", ROLLUPS) is True
+
+
+def try_long_fold() -> bool:
+    """Whether nobody else folds very many events at once."""
+    return _lock("pg_try_advisory_xact_lock(%s)", LONG_FOLD) is True
 
 
 def session(session_id: UUID) -> None:

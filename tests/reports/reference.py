@@ -76,7 +76,7 @@ def reference(
     clock_offset_ms: float | None = None,
 ) -> Reference:
     events = sorted({e.id: e for e in given}.values(), key=lambda e: (e.timestamp, e.id))
-    samples = samples_of(events)
+    samples = samples_of(events)[: p.max_samples]
     strokes, gaps = strokes_of(samples, p)
     result = Reference()
     result.fields = {

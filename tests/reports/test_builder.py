@@ -317,12 +317,12 @@ def test_a_session_with_many_new_events_is_built_alone(shop: Sender, session: UU
     order = [small[0], session, small[1]]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(builder, "EVENTS_AT_ONCE", 2)
-        assert list(builder._portions(order, ())) == [[one] for one in order]
+        assert list(builder._portions(builder._sizes(order), ())) == [[one] for one in order]
         build_stale()
-        assert list(builder._portions(order, ())) == [order]
+        assert list(builder._portions(builder._sizes(order), ())) == [order]
         SessionReport.objects.filter(pk=session).update(version="0:old")
-        assert list(builder._portions(order, ())) == [[one] for one in order]
-    assert list(builder._portions(order, ())) == [order]
+        assert list(builder._portions(builder._sizes(order), ())) == [[one] for one in order]
+    assert list(builder._portions(builder._sizes(order), ())) == [order]
 
 
 def test_builders_that_meet_build_each_report_once(shop: Sender) -> None:
@@ -349,7 +349,11 @@ def test_who_was_slow_together_is_built_alone_and_who_is_slow_alone_waits(shop: 
     later = builder.Later()
     later.note([first, second], was_slow=True)
     assert not later.now()
-    assert list(builder._portions(order, later.slow)) == [[first], [second], [third]]
+    assert list(builder._portions(builder._sizes(order), later.slow)) == [
+        [first],
+        [second],
+        [third],
+    ]
     later.note([first], was_slow=False)
     later.note([second], was_slow=True)
     assert later.now() == {second}

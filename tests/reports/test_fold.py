@@ -100,8 +100,11 @@ def sessions(draw: st.DrawFn) -> list[FoldEvent]:
 class Builder:
     """What a builder keeps: the state as JSON, the rows by second and minute, the events so far."""
 
-    def __init__(self, stored: Callable[[bytes], bytes]) -> None:
+    def __init__(
+        self, stored: Callable[[bytes], bytes], parameters: Parameters = PARAMETERS
+    ) -> None:
         self.stored = stored
+        self.parameters = parameters
         self.state: bytes | None = None
         self.rows: dict[datetime, PointerSecond] = {}
         self.minutes: dict[datetime, Minute] = {}
@@ -111,9 +114,9 @@ class Builder:
         self.events += events
         state = None if self.state is None else State.from_json(self.state)
         try:
-            folded = fold(state, events, PARAMETERS)
+            folded = fold(state, events, self.parameters)
         except OutOfOrder:
-            folded = fold(None, self.events, PARAMETERS)
+            folded = fold(None, self.events, self.parameters)
             self.rows.clear()
             self.minutes.clear()
         self.state = self.stored(folded.state.to_json())
@@ -137,8 +140,10 @@ def as_jsonb(state: bytes) -> bytes:
     return json.dumps(plain, sort_keys=True, indent=1).encode()
 
 
-def result(events: list[FoldEvent]) -> tuple[bytes, bytes, str, dict[datetime, Minute]]:
-    builder = Builder(as_text)
+def result(
+    events: list[FoldEvent], parameters: Parameters = PARAMETERS
+) -> tuple[bytes, bytes, str, dict[datetime, Minute]]:
+    builder = Builder(as_text, parameters)
     builder.take(events)
     return builder.result()
 
@@ -230,6 +235,24 @@ def test_the_minutes_are_their_seconds_and_add_up(events: list[FoldEvent], apart
     speeds = Sketch.unpacked(b"".join(minute.speeds for minute in folded.minutes.values()))
     assert speeds.pairs() == folded.state.pointer.speeds
     assert {one.second.replace(second=0) for one in folded.seconds} <= folded.minutes.keys()
+
+
+@CASES
+@given(sessions(), st.integers(0, 9), st.data())
+def test_samples_after_the_first_so_many_are_not_measured(
+    events: list[FoldEvent], most: int, data: st.DataObject
+) -> None:
+    parameters = replace(PARAMETERS, max_samples=most)
+    builder = Builder(as_text, parameters)
+    for batch in in_batches(data, data.draw(st.permutations(events))):
+        builder.take(batch)
+    assert builder.result() == result(events, parameters)
+    found = finish(fold(None, events, parameters).state)
+    expected = reference(events, parameters)
+    for name, value in expected.fields.items():
+        assert getattr(found, name) == about(value), name
+    all_of_them = fold(None, events, PARAMETERS).state.pointer.samples
+    assert ("capped" in found.flags) == (all_of_them > most)
 
 
 @CASES
