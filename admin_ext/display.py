@@ -129,9 +129,9 @@ def short_id(id: object) -> SafeString:
     return format_html('<span class="eye-id" title="{}">{}…</span>', id, str(id)[:8])
 
 
-def badge(text: str, kind: str = "neutral") -> SafeString:
-    """`kind` is success, info, warning, danger or neutral."""
-    return format_html('<span class="eye-badge eye-badge-{}">{}</span>', kind, text)
+def badge(text: str, kind: str = "neutral", why: str = "") -> SafeString:
+    """`kind` is success, info, warning, danger or neutral; `why` is shown where one points at it."""
+    return format_html('<span class="eye-badge eye-badge-{}" title="{}">{}</span>', kind, why, text)
 
 
 def column(

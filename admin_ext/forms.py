@@ -59,8 +59,8 @@ class ApplicationForm(ApplicationModelForm):
         is_shorter = days is not None and (before is None or days < before)
         if self.instance.pk and is_shorter and not fields.get("delete_older"):
             text = (
-                f"Stored events older than {days:,} days will be deleted for good, and with them "
-                "what was computed from them. Switch this on if that is what you want."
+                f"Stored events older than {days:,} days will be deleted for good, and reports that "
+                "are of them cannot be computed anew. Switch this on if that is what you want."
             )
             self.add_error("delete_older", text)
         return fields

@@ -23,7 +23,7 @@ def followed_at(request: HttpRequest, tasks: list[str]) -> str | None:
 
 
 def complain(request: HttpRequest, queued: int, wanted: int) -> None:
-    if queued == 0:
+    if queued == 0 < wanted:
         text = "The task queue is away: nothing was queued. Try again when the broker is back."
         messages.error(request, text)
     elif queued < wanted:

@@ -13,6 +13,8 @@ from admin_ext.confirm import ask, dialog, is_confirmed
 from admin_ext.filters import uuid_of
 from admin_ext.kit import ModelAdmin, action
 from admin_ext.queued import complain, followed_at
+from reports.builder import EventsExpired, refuse_expired
+from reports.models import WHY_FINAL
 from reports.tasks import recompute
 from tracking.models import Session
 from tracking.nudge import BrokerAway, publish
@@ -23,6 +25,20 @@ WHAT_IT_DOES = (
     "A worker reads all events of the session again and computes the report anew. "
     "The report stays readable meanwhile."
 )
+
+
+def still_possible(request: HttpRequest, session_ids: Iterable[UUID]) -> list[UUID]:
+    """Those whose reports can be computed anew; says why the others cannot be."""
+    possible, refused = [], 0
+    for session_id in session_ids:
+        try:
+            refuse_expired(session_id)
+            possible.append(session_id)
+        except EventsExpired:
+            refused += 1
+    if refused:
+        messages.warning(request, f"Not recomputed: {refused}. {WHY_FINAL}")
+    return possible
 
 
 def queue(session_ids: Iterable[UUID]) -> list[str]:
@@ -57,6 +73,7 @@ class RecomputeActions(ModelAdmin):
             return None
         if not is_confirmed(request):
             return self._ask(request, ids)
+        ids = still_possible(request, ids)
         tasks = queue(ids)
         complain(request, len(tasks), len(ids))
         where = followed_at(request, tasks)
@@ -83,10 +100,10 @@ class RecomputeActions(ModelAdmin):
     def recompute_one(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
         id = uuid_of(object_id)
         exists = id is not None and Session.objects.filter(pk=id).exists()
-        tasks = queue([id]) if id and exists else []
-        if exists:
-            complain(request, len(tasks), 1)
-        else:
+        ids = still_possible(request, [id]) if id and exists else []
+        tasks = queue(ids) if ids else []
+        complain(request, len(tasks), len(ids))
+        if not exists:
             messages.error(request, "There is no such session.")
         back = reverse(
             f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[object_id]

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from admin_ext import display, queries
-from reports.models import SessionReport
+from reports.models import WHY_FINAL, SessionReport
 from tracking.models import Application, Event, EventError, Session
 
 TIMELINE_EVENTS = 100
@@ -93,6 +93,7 @@ class SessionPage:
     events: list[TimelineEvent] | None
     errors: list[EventError] | None
     sees_report: bool
+    why_final: str = WHY_FINAL
 
     @property
     def live(self) -> bool:
@@ -148,7 +149,8 @@ class SessionPage:
 
     def _value(self, name: str) -> float | None:
         # What no report has counted yet, the session has.
-        ahead = {"events": self.session.event_count, "errors": self.session.error_count}
+        events = self.session.event_count + self.session.expired_events
+        ahead = {"events": events, "errors": self.session.error_count}
         return ahead[name] if name in ahead else getattr(self.report, name, None)
 
 

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from reports import shapes
+from reports.builder import EventsExpired, refuse_expired
 from reports.fold import Metrics
 from reports.models import PointerSecond, SessionReport
 from reports.tasks import recompute
@@ -67,6 +68,7 @@ class ReportView(APIView):
                 "session": id,
                 "revision": report.revision,
                 "stale": report.stale,
+                "final": report.final,
                 "computed_at": report.computed_at,
                 **{name: getattr(report, name) for name in Metrics.__struct_fields__},
             }
@@ -234,11 +236,16 @@ class RecomputeView(APIView):
         summary="Compute a report anew",
         request=None,
         responses={202: QUEUED},
+        extensions={MORE_ERRORS: [409]},
     )
     def post(self, request: Request, id: UUID) -> Response:
         if isinstance(request.user, Reader) and request.user.caller is None:
             raise ApiError("forbidden")
         session_or_404(request, id)
+        try:
+            refuse_expired(id)
+        except EventsExpired:
+            raise ApiError("events_expired") from None
         try:
             task = publish(recompute, str(id))
         except BrokerAway:

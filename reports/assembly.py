@@ -3,7 +3,8 @@
 The sessions, their events and their reports are read in one snapshot. A build goes on from the
 stored state where the events after the last one folded, together with those folded, are all the
 session has; a late event makes the sum wrong, and the session is folded anew. So it is where a
-stored event was changed or removed since: `Session.rewritten` says in which revision.
+stored event was changed or removed since: `Session.rewritten` says in which revision. Where some of
+its events have expired it cannot be folded anew, and the report is kept as it is, marked final.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -58,11 +59,12 @@ NO_MORE: tuple[float, Iterable[Any]] = (inf, ())
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """Which revision a build saw, and whether it folded all events anew."""
+    """Which revision a build saw, and whether it folded all events anew, or kept what it found."""
 
     session_id: UUID
     revision: int
-    anew: bool
+    anew: bool = False
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,9 +89,20 @@ class Due:
         return report.revision >= self.session.revision
 
     @property
+    def events(self) -> int:
+        """How many the report is of."""
+        return self.session.event_count + self.session.expired_events
+
+    @property
     def is_long(self) -> bool:
-        folded = self.state.events if self.state else 0
-        return self.session.event_count - folded > LONG_EVENTS
+        here = self.session.event_count
+        return (self.events - self.state.events if self.state else here) > LONG_EVENTS
+
+    @property
+    def must_be_kept(self) -> bool:
+        """Whether the report cannot be made of the events that are there."""
+        is_there = self.report is not None
+        return is_there and self.state is None and self.session.expired_events > 0
 
     @property
     def number(self) -> int:
@@ -108,17 +121,25 @@ def build_in_snapshot(session_ids: Sequence[UUID], anew: bool = False) -> list[B
         due = _due(locks.try_sessions(session_ids), anew)
         current = [] if anew else [one for one in due if one.is_current]
         due = [one for one in due if one not in current]
-        if any(one.is_long for one in due) and not locks.try_long_fold():
+        if any(one.is_long and not one.must_be_kept for one in due) and not locks.try_long_fold():
             return []
-        folded = _folded(due)
+        folded = _folded([one for one in due if not one.must_be_kept])
+        kept = []
         for begun in [Due(one.session, one.report, None) for one in due if one not in folded]:
-            if begun.is_long:
+            if begun.must_be_kept:
+                kept.append(begun)
+            elif begun.is_long and not anew:
                 SessionReport.objects.filter(pk=begun.session.pk).update(state=None)
+            elif found := _folded([begun]):
+                folded |= found
             else:
-                folded |= _folded([begun])
+                kept.append(begun)
         _save(folded)
-    return [Built(one.session.pk, one.session.revision, one.state is None) for one in folded] + [
-        Built(one.session.pk, one.session.revision, anew=False) for one in current
+        _keep(kept, anew)
+    return [
+        *(Built(one.session.pk, one.session.revision, one.state is None) for one in folded),
+        *(Built(one.session.pk, one.session.revision) for one in current),
+        *(Built(one.session.pk, _seen(one, anew), kept=True) for one in kept),
     ]
 
 
@@ -144,7 +165,10 @@ def _state(session: Session, report: SessionReport | None) -> State | None:
 
 
 def _folded(due: Sequence[Due]) -> dict[Due, Folded]:
-    """But for those that have to be folded anew."""
+    """But for those that have to be folded anew, and cannot be where events are missing.
+
+    A month is detached before its sessions know of it: see tracking/retention.py.
+    """
     found: dict[Due, Folded] = {}
     for one, events in _with_events(due):
         try:
@@ -153,15 +177,16 @@ def _folded(due: Sequence[Due]) -> dict[Due, Folded]:
             if one.state is None:
                 raise
             continue
-        if one.state is None or _is_all(one, folded):
+        if one.report is None or _is_all(one, folded):
             found[one] = folded
     return found
 
 
 def _is_all(one: Due, folded: Folded) -> bool:
     """Whether there are no others; an application that is new has a part in all minutes."""
-    known = one.report.application_ids if one.report else None
-    return folded.state.events == one.session.event_count and _senders(folded) <= {*(known or ())}
+    known = one.report.application_ids if one.report and one.state else None
+    is_known = known is None or _senders(folded) <= {*known}
+    return folded.state.events == one.events and is_known
 
 
 def _senders(folded: Folded) -> set[int]:
@@ -214,10 +239,22 @@ def _save(folded: Mapping[Due, Folded]) -> None:
     )
 
 
+def _keep(due: Sequence[Due], anew: bool) -> None:
+    """What cannot be gone on from is dropped; to ask for it anew changes nothing of that."""
+    reports = SessionReport.objects.filter(pk__in=[one.session.pk for one in due])
+    reports.update(final=True, **({} if anew else {"state": None}))
+
+
+def _seen(one: Due, anew: bool) -> int:
+    """What is new in a session may still be gone on with, where it was only asked for anew."""
+    return one.report.revision if anew and one.report else one.session.revision
+
+
 def _report(one: Due, folded: Folded) -> SessionReport:
     errors, offset = one.session.error_count, one.session.clock_offset_ms
     metrics = finish(folded.state, errors=errors, clock_offset_ms=offset)
     went_on = one.state is not None and one.report is not None
+    is_whole = folded.state.events == one.events
     return SessionReport(
         session=one.session,
         revision=one.session.revision,
@@ -225,7 +262,8 @@ def _report(one: Due, folded: Folded) -> SessionReport:
         data_until=_data_until(folded.state),
         build=one.number,
         anew_build=one.report.anew_build if one.report and went_on else one.number,
-        state=folded.state.to_json(),
+        final=not is_whole or (one.report is not None and one.report.final and went_on),
+        state=folded.state.to_json() if is_whole else None,
         application_ids=one.report.application_ids
         if one.report and went_on
         else sorted(_senders(folded)),

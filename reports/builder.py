@@ -7,16 +7,18 @@ from time import monotonic, sleep
 from uuid import UUID
 
 from django.db import Error, IntegrityError, OperationalError, connection, transaction
-from django.db.models import BigIntegerField, Case, F, Q, When
+from django.db.models import BigIntegerField, Case, F, When
 
 from reports.assembly import LONG_EVENTS, Built, build_in_snapshot
+from reports.models import WHY_FINAL, SessionReport
 from reports.parameters import PARAMETERS
+from reports.staleness import OUTDATED
 from tracking import locks
 from tracking.faults import Fault, classify, sqlstate
 from tracking.models import Session
 from tracking.nudge import Bell, Shift
 
-__all__ = ["Built", "Busy", "build", "build_stale", "recompute", "stale_sessions"]
+__all__ = ["Built", "Busy", "EventsExpired", "build", "build_stale", "recompute", "stale_sessions"]
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +38,10 @@ ATTEMPTS = 5
 SERIALIZATION_FAILURE = "40001"
 QUERY_CANCELED = "57014"
 UNIQUE_VIOLATION = "23505"
+
+
+class EventsExpired(Exception):
+    """Events that the report is of are gone, so that it cannot be computed anew."""
 
 
 class Busy(Exception):
@@ -117,15 +123,16 @@ class Later:
 _later = Later()
 
 
-# The events after those of a report that can be gone on from; else all.
+# The events after those of a report that can be gone on from; else all, unless it has to be kept.
 TO_FOLD = Case(
     When(
         report__version=PARAMETERS.version,
         report__state__isnull=False,
         report__revision__gte=F("rewritten"),
-        event_count__gte=F("report__events"),
-        then=F("event_count") - F("report__events"),
+        event_count__gte=F("report__events") - F("expired_events"),
+        then=F("event_count") + F("expired_events") - F("report__events"),
     ),
+    When(expired_events__gt=0, then=0),
     default=F("event_count"),
     output_field=BigIntegerField(),
 )
@@ -180,14 +187,24 @@ def stale_sessions(passed_over: Iterable[UUID]) -> list[UUID]:
     sessions = Session.objects.exclude(pk__in=passed_over).values_list("pk", flat=True)
     changed = sessions.filter(report_revision__lt=F("revision"))
     latest_first = changed.order_by(F("last_at").desc(nulls_last=True))[:STALE_AT_ONCE]
-    current = PARAMETERS.version
-    outdated = sessions.filter(Q(report__version__lt=current) | Q(report__version__gt=current))
-    return list(latest_first) or list(outdated[:STALE_AT_ONCE])
+    outdated = SessionReport.objects.filter(OUTDATED).exclude(pk__in=passed_over)
+    return list(latest_first) or list(outdated.values_list("pk", flat=True)[:STALE_AT_ONCE])
 
 
 def recompute(session_id: UUID) -> Built:
-    """Folds a session anew, whatever its report says. Raises as `build` does."""
-    return build(session_id, anew=True)
+    """Folds a session anew, whatever its report says. Raises as `build` and `refuse_expired` do."""
+    refuse_expired(session_id)
+    built = build(session_id, anew=True)
+    if built.kept:
+        raise EventsExpired(WHY_FINAL)
+    return built
+
+
+def refuse_expired(session_id: UUID) -> None:
+    """Raises `EventsExpired`, and marks the report as final, where events of it have expired."""
+    reports = SessionReport.objects.filter(pk=session_id, session__expired_events__gt=0)
+    if reports.update(final=True):
+        raise EventsExpired(WHY_FINAL)
 
 
 def build(session_id: UUID, anew: bool = False) -> Built:
@@ -210,7 +227,8 @@ WITH built AS (
       FROM tracking_session JOIN unnest(%s::uuid[], %s::bigint[]) AS built(id, revision) USING (id)
      WHERE report_revision < built.revision
        AND EXISTS (SELECT FROM reports_sessionreport AS report
-                    WHERE report.session_id = id AND report.revision >= built.revision)
+                    WHERE report.session_id = id
+                      AND (report.final OR report.revision >= built.revision))
      ORDER BY id FOR NO KEY UPDATE OF tracking_session
 )
 UPDATE tracking_session SET report_revision = built.revision

@@ -18,6 +18,7 @@ from django.db.models import (
     Func,
     JSONField,
     OuterRef,
+    Q,
     QuerySet,
     Subquery,
     TextField,
@@ -73,8 +74,14 @@ def joined(parts: Combinable) -> Combinable:
     return Func(parts, Value(", "), function="array_to_string", output_field=TextField())
 
 
+def yes_or_no(condition: Q) -> Combinable:
+    return Case(When(condition, then=TRUE), default=FALSE)
+
+
 def column(field: "Field[object, object]") -> Combinable:
     """Numbers and times; JSON, which begins with a brace; and words of ours: all of it harmless."""
+    if field.get_internal_type() == "BooleanField":
+        return yes_or_no(Q(**{field.name: True}))
     if field.get_internal_type() == "ArrayField":
         return joined(F(field.name))
     return F(field.attname)
@@ -96,7 +103,7 @@ def columns(names: Sequence[str]) -> list[Combinable]:
     """What each is made of, as of now."""
     made_of = {SESSION: F("session_id"), "applications": cell(joined(NAMES)), **OWN}
     if "stale" in names:
-        made_of["stale"] = Case(When(is_stale(), then=TRUE), default=FALSE)
+        made_of["stale"] = yes_or_no(is_stale())
     return [made_of[name] for name in names]
 
 

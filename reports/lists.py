@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_view
@@ -31,7 +31,7 @@ class Stale(YesNo):
 
     def of(self, rows: QuerySet[Any], value: bool) -> QuerySet[Any]:
         if not value:
-            return rows.filter(~NEWS, version=PARAMETERS.version)
+            return rows.filter(~NEWS, Q(version=PARAMETERS.version) | Q(final=True))
         return rows.filter(is_stale())
 
 

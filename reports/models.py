@@ -5,6 +5,11 @@ from django.db.models import F, Q
 from reports.parameters import PARAMETERS
 from tracking.models import Application, Session
 
+WHY_FINAL = (
+    "Events of this session were deleted because their application keeps them no longer ('keep events "
+    "for (days)' on its page), so its report cannot be computed anew. It stays as it is."
+)
+
 
 class SessionReport(models.Model):
     """What was computed about a session. `pointer.py` and `metrics.py` define every number."""
@@ -17,6 +22,9 @@ class SessionReport(models.Model):
     # Every write of the report is a build; the series of seconds is read from build to build.
     build = models.BigIntegerField()
     anew_build = models.BigIntegerField(help_text="The last build that folded all events anew.")
+    final = models.BooleanField(
+        db_default=False, help_text="Never computed anew: events that it is of have expired."
+    )
     # What the fold needs to go on; without it the next build folds anew.
     state = models.BinaryField(null=True)
     # Whose events it holds, and whose rollups count it; null: none do yet.
@@ -76,7 +84,7 @@ class SessionReport(models.Model):
     @property
     def stale(self) -> bool:
         """Whether its session has news, or reports are made in another way now."""
-        return self.session.stale or self.version != PARAMETERS.version
+        return self.session.stale or (self.version != PARAMETERS.version and not self.final)
 
 
 class PointerSecond(models.Model):

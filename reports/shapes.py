@@ -30,7 +30,9 @@ def of_type(hint: Any) -> Json:
 
 
 METRICS = {name: of_type(hint) for name, hint in get_type_hints(Metrics).items()}
-REPORT = shape(session=UUID, revision=COUNT, stale=YES_NO, computed_at=TIME, **METRICS)
+REPORT = shape(
+    session=UUID, revision=COUNT, stale=YES_NO, final=YES_NO, computed_at=TIME, **METRICS
+)
 MOVEMENT: Json = {
     "distance_px": NUMBER,
     "moving_ms": NUMBER,

@@ -8,11 +8,12 @@ from tracking.models import Session
 FEW = 1_000
 NEWS = Exists(Session.objects.filter(pk=OuterRef("session_id"), report_revision__lt=F("revision")))
 OF_ANOTHER_VERSION = Q(version__lt=PARAMETERS.version) | Q(version__gt=PARAMETERS.version)
+OUTDATED = OF_ANOTHER_VERSION & Q(final=False)
 
 
 def is_stale() -> Q:
     """Of reports: as of now, if it is asked soon."""
-    return with_news() | OF_ANOTHER_VERSION
+    return with_news() | OUTDATED
 
 
 def with_news() -> Q:

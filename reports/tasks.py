@@ -25,7 +25,10 @@ def build_stale() -> dict[str, int]:
     reject_on_worker_lost=False,
 )
 def recompute(session_id: str) -> dict[str, Any]:
-    built = builder.recompute(UUID(session_id))
+    try:
+        built = builder.recompute(UUID(session_id))
+    except builder.EventsExpired as refusal:
+        return {"session": session_id, "refused": str(refusal)}
     rollup_bell.ring()
     return {"session": session_id, "revision": built.revision}
 

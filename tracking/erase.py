@@ -1,7 +1,7 @@
 """Removing for good: one event, or all that a session left. A late retry brings neither back."""
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -37,15 +37,7 @@ class Removed(NamedTuple):
     errors: int
 
 
-# The counters follow the rows that went; the span is read anew, from both ends of the timeline.
-SHRINK = """
-UPDATE tracking_session AS session
-   SET event_count = event_count - removed.events, error_count = error_count - removed.errors,
-       first_at = (SELECT "timestamp" FROM tracking_event
-                    WHERE session_id = session.id ORDER BY id LIMIT 1),
-       last_at = (SELECT "timestamp" FROM tracking_event
-                   WHERE session_id = session.id ORDER BY id DESC LIMIT 1),
-       revision = revision + 1, rewritten = revision + 1
+REMOVED = """
   FROM (
     SELECT session_id, sum(events) AS events, sum(errors) AS errors
       FROM unnest(%s::uuid[], %s::bigint[], %s::bigint[]) AS part(session_id, events, errors)
@@ -53,13 +45,37 @@ UPDATE tracking_session AS session
   ) AS removed
  WHERE session.id = removed.session_id
 """
+# The counters follow the rows that went; the span is read anew, from both ends of the timeline,
+# unless there were events beyond them.
+SHRINK = f"""
+UPDATE tracking_session AS session
+   SET event_count = event_count - removed.events, error_count = error_count - removed.errors,
+       first_at = CASE WHEN expired_events > 0 THEN first_at ELSE (
+                    SELECT "timestamp" FROM tracking_event
+                     WHERE session_id = session.id ORDER BY id LIMIT 1) END,
+       last_at = CASE WHEN expired_events > 0 THEN last_at ELSE (
+                   SELECT "timestamp" FROM tracking_event
+                    WHERE session_id = session.id ORDER BY id DESC LIMIT 1) END,
+       revision = revision + 1, rewritten = revision + 1
+{REMOVED}"""
+# What is kept no longer was there all the same: it is in the report, and in the span.
+EXPIRE = f"""
+UPDATE tracking_session AS session
+   SET event_count = event_count - removed.events,
+       expired_events = expired_events + removed.events,
+       error_count = error_count - removed.errors,
+       revision = revision + (removed.errors > 0)::int
+{REMOVED}"""
 # What is left is looked up for each part, in the index of its session: a join might read it all.
-# A part without an application is of all that the session has.
+# A part without an application is of all that the session has. Whose events have expired is not
+# known, so that nobody leaves a session that had such.
 UNLINK = """
 DELETE FROM tracking_session_application AS link
  USING unnest(%s::uuid[], %s::bigint[]) AS part(session_id, application_id)
  WHERE link.session_id = part.session_id
    AND link.application_id = coalesce(part.application_id, link.application_id)
+   AND NOT EXISTS (SELECT FROM tracking_session
+                    WHERE id = link.session_id AND expired_events > 0)
    AND (SELECT id FROM tracking_event AS event
          WHERE (event.session_id, event.application_id) = (link.session_id, link.application_id)
          LIMIT 1) IS NULL
@@ -125,7 +141,10 @@ def _erase_rows(id: UUID, application_id: int | None) -> dict[str, int]:
     if session is not None:
         session.sessionapplication_set.filter(theirs).delete()
         if session.sessionapplication_set.exists():
-            _shrink([Removed(id, application_id, events, 0), *rejected])
+            # What has expired may have been theirs: the report is made anew without any of it.
+            Session.objects.filter(pk=id).update(expired_events=0)
+            gone = gone_with_partitions([id], deleted=events)
+            _shrink([Removed(id, application_id, events, 0), *rejected, *gone])
         else:
             session.delete()
     return {"events": events, "rejected": len(rejected)}
@@ -148,34 +167,37 @@ def erase_rejected(ids: Iterable[UUID]) -> list[Removed]:
 
 
 def settle(removed: Sequence[Removed]) -> tuple[list[UUID], int]:
-    """Makes the sessions true again, in the transaction that removed these rows.
+    """Makes the sessions true again, in the transaction that removed these rows as kept no longer.
 
-    An application of which nothing is left in a session leaves it, and a session that all have left
-    goes, with its report. The reports of the others are built anew. Gives the others, and how many
-    went.
+    Their reports stay. An application of which there were only errors, and none is left, leaves the
+    session, and a session that all have left goes. Gives those whose errors have changed, and how
+    many went.
     """
     parts = {(row.session_id, row.application_id) for row in removed if row.session_id}
     sessions = {session for session, _ in parts}
     _lock(sessions)
     with connection.cursor() as cursor:
+        cursor.execute(EXPIRE, _columns(removed))
         cursor.execute(UNLINK, [[part[0] for part in parts], [part[1] for part in parts]])
     links = SessionApplication.objects.filter(session__in=sessions)
     left = {*links.values_list("session_id", flat=True)}
     _, gone = Session.objects.filter(pk__in=sessions - left).delete()
-    _shrink([row for row in removed if row.session_id in left])
-    return [*left], gone.get("tracking.Session", 0)
+    changed = left & {row.session_id for row in removed if row.errors}
+    return [*changed], gone.get("tracking.Session", 0)
 
 
-def gone_with_partitions(sessions: Collection[UUID]) -> list[Removed]:
+def gone_with_partitions(sessions: Collection[UUID], deleted: int = 0) -> list[Removed]:
     """What these sessions still count of events that went with their partitions.
 
     Counted from what is there, while nobody else changes them: so it is right whatever happened to
-    them meanwhile, and nothing where they are settled.
+    them meanwhile, and nothing where they are settled. Not among it are those `deleted` otherwise,
+    and not yet taken off.
     """
     _lock(sessions)
     with connection.cursor() as cursor:
         cursor.execute(SURPLUS, [list(sessions)])
-        return [Removed(session, None, surplus, 0) for session, surplus in cursor if surplus]
+        surplus = [(session, count - deleted) for session, count in cursor]
+        return [Removed(session, None, count, 0) for session, count in surplus if count]
 
 
 def _lock(sessions: Collection[UUID]) -> None:
@@ -185,6 +207,9 @@ def _lock(sessions: Collection[UUID]) -> None:
 
 def _shrink(removed: Sequence[Removed]) -> None:
     """The sessions are locked already."""
-    columns = [[row[place] for row in removed] for place in (0, 2, 3)]
     with connection.cursor() as cursor:
-        cursor.execute(SHRINK, columns)
+        cursor.execute(SHRINK, _columns(removed))
+
+
+def _columns(removed: Sequence[Removed]) -> list[list[Any]]:
+    return [[row[place] for row in removed] for place in (0, 2, 3)]

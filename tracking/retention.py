@@ -1,4 +1,4 @@
-"""Deleting what an application keeps no longer, and what was made of it.
+"""Deleting what an application keeps no longer. Reports stay, as they were made of it.
 
 Partitions of which nobody keeps anything are detached first, the sessions of their events settled,
 and the partitions dropped. What else has grown too old goes by rows. Both in slices, each a short
@@ -15,13 +15,13 @@ from typing import Any
 from uuid import UUID
 
 from django.db import OperationalError, connection, transaction
-from django.db.models import Q
+from django.db.models import F, Q
 
 from tracking import erase, locks, partitions
 from tracking.erase import Removed
 from tracking.faults import Fault, classify
 from tracking.ids import EPOCH, NIL, first_id_at
-from tracking.models import Application, Event, EventError, RejectedEvent
+from tracking.models import Application, Event, EventError, RejectedEvent, Session
 from tracking.signals import sessions_changed
 
 logger = logging.getLogger(__name__)
@@ -31,6 +31,9 @@ SLICE = 5_000
 SLICE_SESSIONS = 500
 # One run does not hold its worker for longer than this.
 LONGEST_RUN_SECONDS = 300.0
+# For so long it waits for reports that are behind, of so many sessions.
+REPORTS_PATIENCE_SECONDS = 30.0
+AWAITED_SESSIONS = 1_000
 ATTEMPTS = 10
 PAUSE_SECONDS = 1.0
 
@@ -103,6 +106,7 @@ def retain(moment: datetime, progress: Callable[[Totals], None]) -> Totals:
     """Deletes what is kept no longer at `moment`; calls `progress` after each slice."""
     totals = Totals()
     ends = monotonic() + LONGEST_RUN_SECONDS
+    _await_reports(moment)
     try:
         for done in _slices(moment):
             totals.partitions += done.partitions
@@ -118,6 +122,19 @@ def retain(moment: datetime, progress: Callable[[Totals], None]) -> Totals:
         return totals
     totals.ended = DONE
     return totals
+
+
+def _await_reports(moment: datetime) -> None:
+    """Until those are up to date that are of what goes now: later they cannot be made of it."""
+    cutoff = max((limit.cutoff for limit in limits(moment)), default=EPOCH)
+    behind = Session.objects.filter(report_revision__lt=F("revision"), first_at__lt=cutoff)
+    awaited = dict(behind.values_list("pk", "revision")[:AWAITED_SESSIONS])
+    ends = monotonic() + REPORTS_PATIENCE_SECONDS
+    while awaited and monotonic() < ends:
+        sessions_changed.send(sender=None, session_ids=[*awaited])
+        sleep(PAUSE_SECONDS)
+        reports = Session.objects.filter(pk__in=awaited).values_list("pk", "report_revision")
+        awaited = {id: awaited[id] for id, revision in reports if revision < awaited[id]}
 
 
 def _slices(moment: datetime) -> Iterator[Slice]:

@@ -7,11 +7,17 @@ from admin_ext import display, filters
 from admin_ext.exports import ReportResource, SafeExport
 from admin_ext.kit import ReadOnlyAdmin
 from admin_ext.recompute import RecomputeActions
-from reports.models import SessionReport
+from reports.models import WHY_FINAL, SessionReport
 
 
 def state(report: SessionReport) -> SafeString:
-    return display.badge("stale", "warning") if report.stale else display.badge("up to date")
+    if report.stale:
+        return display.badge("stale", "warning")
+    return final(report) if report.final else display.badge("up to date")
+
+
+def final(report: SessionReport) -> SafeString:
+    return display.badge("final", "info", WHY_FINAL)
 
 
 def applications(report: SessionReport) -> SafeString:

@@ -15,7 +15,6 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
 from reports import builder
-from reports.models import PointerSecond, SessionReport
 from tests.cast import Sender, elsewhere, event, sender, somebody_waits
 from tests.tracking.test_partitions import drop, partitions
 from tests.tracking.test_reprocess import SOMEBODY
@@ -23,7 +22,10 @@ from tests.tracking.test_retention import (
     ago,
     counters_are_true,
     keep,
+    kept,
+    nobody_builds_reports,
     numbers,
+    reported_as_a_twin_of,
     run,
     seconds,
     stroke,
@@ -34,6 +36,8 @@ from tracking.digest import digest_until_empty
 from tracking.models import Batch, Event, Receipt, Session, SessionApplication
 from tracking.partitions import detach_past, detached, ensure_partitions, next_sessions
 from tracking.retention import Totals
+
+__all__ = ["nobody_builds_reports"]
 
 
 @pytest.fixture(autouse=True)
@@ -47,23 +51,14 @@ def months(transactional_db: None) -> Iterator[None]:
     ensure_partitions(now())
 
 
-def gone(events: int, sessions: int, before: list[str]) -> Totals:
+def gone(events: int, before: list[str]) -> Totals:
     """What a run says that left so many of the partitions there were."""
     return Totals(
         # The one for old time went too, and another one came.
         partitions=1 + len(before) - len(partitions()),
         events=events,
-        sessions=sessions,
         ended="done",
     )
-
-
-def reported_as_if_only(shop: Sender, session: UUID, events: list[dict[str, Any]]) -> None:
-    twin = uuid4()
-    shop.send(*(event | {"session_id": str(twin)} for event in events))
-    builder.build_stale()
-    assert numbers(session) == numbers(twin)
-    assert seconds(session) == seconds(twin)
 
 
 def detach() -> None:
@@ -79,47 +74,71 @@ class TestDropping:
         recent = uuid4()
         shop.send(stroke(recent, 1, 0))
         builder.build_stale()
+        report = numbers(session), seconds(session)
         keep(shop, 30)
         before = partitions()
         with CaptureQueriesContext(connection) as queries:
-            assert run() == gone(events=2, sessions=1, before=before)
+            assert run() == gone(events=2, before=before)
         assert not [q["sql"] for q in queries if "DELETE FROM tracking_event WHERE" in q["sql"]]
         assert len(partitions()) < len(before)
         assert detached() == []
         assert Event.objects.get().session_id == recent
-        for model in (SessionApplication, SessionReport, PointerSecond):
-            assert {*model._default_manager.values_list("session_id", flat=True)} == {recent}
-        assert [row.pk for row in Session.objects.all()] == [recent]
+        assert (kept(session), kept(recent)) == ((0, 2), (1, 0))
+        assert (numbers(session), seconds(session)) == report
         receipt.refresh_from_db()
         assert (receipt.events, receipt.stored) == (2, 2)
         assert run() == Totals(ended="done")
 
-    def test_of_a_session_that_goes_on_the_report_is_of_what_is_left(
+    def test_of_a_session_that_goes_on_the_report_is_of_all_that_it_had(
         self, shop: Sender, session: UUID
     ) -> None:
-        strokes = [stroke(session, 1, second) for second in range(3)]
-        shop.send(stroke(session, 100, 0), stroke(session, 70, 0), *strokes)
+        old = [stroke(session, 100, 0), stroke(session, 70, 0)]
+        strokes = [*old, *(stroke(session, 1, second) for second in range(3))]
+        shop.send(*strokes[:3])
         builder.build_stale()
         keep(shop, 30)
         assert run().events == 2
         counters_are_true()
-        assert Session.objects.get().stale
-        reported_as_if_only(shop, session, strokes)
+        assert not Session.objects.get().stale
+        shop.send(*strokes[3:])
+        builder.build_stale()
+        keep(shop, None)
+        reported_as_a_twin_of(shop, session, strokes)
 
-    def test_a_report_built_before_the_settling_is_built_again(
+    def test_a_report_goes_on_between_the_detaching_and_the_settling(
         self, shop: Sender, session: UUID
     ) -> None:
-        strokes = [stroke(session, 1, second) for second in range(3)]
-        shop.send(stroke(session, 70, 0), *strokes[:1])
+        strokes = [stroke(session, 70, 0), *(stroke(session, 1, second) for second in range(3))]
+        shop.send(*strokes[:2])
         builder.build_stale()
         keep(shop, 30)
         detach()
-        shop.send(*strokes[1:])
+        shop.send(strokes[2])
         builder.build_stale()
         run()
-        reported_as_if_only(shop, session, strokes)
+        shop.send(strokes[3])
+        builder.build_stale()
+        keep(shop, None)
+        reported_as_a_twin_of(shop, session, strokes)
 
-    def test_an_application_leaves_the_sessions_in_which_it_has_nothing_left(
+    def test_a_report_that_cannot_go_on_before_the_settling_is_final(
+        self, shop: Sender, session: UUID
+    ) -> None:
+        shop.send(stroke(session, 70, 0), stroke(session, 1, 2))
+        builder.build_stale()
+        before = numbers(session)
+        keep(shop, 30)
+        detach()
+        shop.send(stroke(session, 1, 0))
+        assert builder.build_stale() == {"built": 1, "failed": 0}
+        with pytest.raises(builder.EventsExpired):
+            builder.recompute(session)
+        assert numbers(session) == before | {"final": True}
+        run()
+        assert numbers(session) == before | {"final": True}
+        assert not Session.objects.get().stale
+
+    def test_an_application_stays_in_the_sessions_that_it_sent_to(
         self, shop: Sender, stranger: Sender, session: UUID
     ) -> None:
         shop.send(event(session, timestamp=ago(70)), event(session, timestamp=ago(1)))
@@ -128,7 +147,7 @@ class TestDropping:
         keep(stranger, 20)
         assert run().events == 2
         counters_are_true()
-        assert SessionApplication.objects.get().application_id == shop.application_id
+        assert SessionApplication.objects.count() == 2
 
     def test_a_session_stays_with_the_errors_it_has_left(self, shop: Sender, session: UUID) -> None:
         shop.send(event(session, timestamp=ago(70)), event(session, category=""))
@@ -141,14 +160,14 @@ class TestDropping:
         for id in (UUID(int=0), UUID(int=2**128 - 1)):
             shop.send(event(id, timestamp=ago(70)))
         keep(shop, 30)
-        assert run().sessions == 2
-        assert not Session.objects.exists()
+        assert run().events == 2
+        assert [*Session.objects.values_list("event_count", flat=True)] == [0, 0]
 
     def test_old_time_goes_whole_too(self, shop: Sender, session: UUID) -> None:
         shop.send(event(session, timestamp=ago(300)), event(session, timestamp=ago(1)))
         keep(shop, 30)
         before = partitions()
-        assert run() == gone(events=1, sessions=0, before=before)
+        assert run() == gone(events=1, before=before)
         counters_are_true()
         assert partitions()[0] == "tracking_event_old"
 
@@ -157,7 +176,7 @@ class TestDropping:
         shop.send(*(event(session, timestamp=ago(days)) for days in ages))
         keep(shop, 30)
         before = partitions()
-        assert run() == gone(events=sum(days >= 30 for days in ages), sessions=0, before=before)
+        assert run() == gone(events=sum(days >= 30 for days in ages), before=before)
         counters_are_true()
 
     def test_as_long_as_one_application_keeps_it_a_month_stays(
@@ -183,7 +202,7 @@ class TestDropping:
                 sender("new")
                 totals: Future[Totals] = other.submit(elsewhere, run)
                 until(somebody_waits)
-            assert totals.result() == Totals(events=1, sessions=1, ended="done")
+            assert totals.result() == Totals(events=1, ended="done")
         assert partitions() == before
 
     def test_where_somebody_reads_on_and_on_it_goes_by_rows(
@@ -196,7 +215,7 @@ class TestDropping:
             assert Event.objects.exists()  # and the table is locked to the end of this
             with ThreadPoolExecutor(1) as other:
                 totals = other.submit(elsewhere, run).result()
-        assert totals == Totals(events=1, sessions=1, ended="done")
+        assert totals == Totals(events=1, ended="done")
         assert run().partitions > 1
 
 
@@ -212,7 +231,7 @@ class TestKilled:
         keep(shop, None)  # it is too late for that
         assert (run().events, run().events) == (2, 0)
         counters_are_true()
-        assert Session.objects.get().pk == other
+        assert (kept(session), kept(other)) == ((0, 1), (1, 1))
 
     def test_it_goes_on_where_that_ended(
         self, shop: Sender, monkeypatch: pytest.MonkeyPatch
@@ -245,7 +264,7 @@ class TestKilled:
         shop.send(*(event(uuid4(), timestamp=ago(70)) for _ in range(3)))
         keep(shop, 30)
         ends = [run() for _ in range(9)]
-        assert sum(totals.sessions for totals in ends) == 3
+        assert sum(totals.events for totals in ends) == 3
         assert (ends[0].ended, ends[-1].ended) == (retention.OUT_OF_TIME, "done")
         assert detached() == []
 
@@ -257,7 +276,7 @@ class TestKilled:
             for name in partitions():
                 cursor.execute(f"COMMENT ON TABLE {name} IS 'mine'")
         keep(shop, 30)
-        assert run().sessions == 1
+        assert run().events == 1
 
 
 class TestMeanwhile:
@@ -318,7 +337,7 @@ class TestMeanwhile:
         digest_until_empty()
         assert Session.objects.get().event_count == 3
         assert run().events == 3
-        assert not Session.objects.exists()
+        assert kept(session) == (0, 3)
         assert Receipt.objects.get(pk=receipt).stored == 2
 
 
@@ -368,7 +387,7 @@ class TestBesideADigest:
         assert Receipt.objects.get(pk=receipt).stored == 2
         assert run().events == 3
 
-    def test_a_session_that_goes_while_it_gets_an_event_begins_anew(
+    def test_a_session_that_is_settled_while_it_gets_an_event_counts_it(
         self, shop: Sender, session: UUID
     ) -> None:
         shop.send(event(session, timestamp=ago(70)))
@@ -377,12 +396,12 @@ class TestBesideADigest:
         detach()
         with ThreadPoolExecutor(1) as other:
             with transaction.atomic():
-                assert run().sessions == 1
+                assert run().events == 1
                 digest: Future[Any] = other.submit(elsewhere, digest_until_empty)
                 until(somebody_waits)
             digest.result()
         counters_are_true()
-        assert (Event.objects.count(), Session.objects.get().error_count) == (1, 1)
+        assert (kept(session), Session.objects.get().error_count) == ((1, 1), 1)
 
     def test_a_session_that_gets_an_event_just_before_stays(
         self, shop: Sender, session: UUID

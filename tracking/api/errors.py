@@ -67,6 +67,12 @@ CODES: dict[str, tuple[int, str]] = {
         "The body did not arrive in time. Send it faster than 16 KB a second, or in smaller parts.",
     ),
     "session_erased": (409, "This session was erased and takes no more. Take another id."),
+    "events_expired": (
+        409,
+        "Events of this session were deleted because their application keeps them no longer ('keep "
+        "events for (days)' on its page in the admin), so its report cannot be computed anew. It stays "
+        "as it is, marked final. For later sessions, have events kept for longer.",
+    ),
     "too_large": (
         413,
         "The body, decompressed, is over the limit: 1 MiB with a publishable key, 5 MiB with a "

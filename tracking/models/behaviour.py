@@ -23,6 +23,9 @@ class Session(models.Model):
     first_at = models.DateTimeField("first event", null=True)
     last_at = models.DateTimeField("last event", null=True)
     event_count = models.BigIntegerField("events", default=0)
+    expired_events = models.BigIntegerField(
+        db_default=0, help_text="Events that it had, and that are kept no longer."
+    )
     error_count = models.BigIntegerField("errors", default=0)
     # Smallest received_at - sent_at seen: the sender's clock error plus the fastest trip.
     clock_offset_ms = models.FloatField(null=True)

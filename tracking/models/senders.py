@@ -37,8 +37,8 @@ class Application(models.Model):
         blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(LONGEST_RETENTION_DAYS)],
         help_text="Empty: for ever. Events with an older timestamp are rejected, and stored ones are "
-        "deleted for good, once a day, with the sessions and reports that have nothing else, and "
-        "so are rejected events that came that long ago.",
+        "deleted for good, once a day; their sessions keep the reports, which cannot be computed anew "
+        "then. Rejected events are deleted that long after they came.",
     )
     created_at = models.DateTimeField(default=now, editable=False)
 

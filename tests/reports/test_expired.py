@@ -1,0 +1,170 @@
+"""Reports of sessions whose events are kept no longer: what goes on, what is final, what is refused."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from reports import builder, tasks
+from reports.models import PointerSecond, SessionReport
+from tests.admin_ext.cast import signed_in
+from tests.cast import Sender, event
+from tests.tracking.test_reprocess import SOMEBODY
+from tests.tracking.test_retention import keep, numbers, run, seconds, stroke
+from tracking import corrections, erase, retention
+from tracking.models import Event, Session
+
+
+@pytest.fixture
+def owner(transactional_db: None) -> Client:
+    return signed_in(User.objects.create_superuser("owner"))
+
+
+@pytest.fixture
+def half(shop: Sender, session: UUID, monkeypatch: pytest.MonkeyPatch) -> UUID:
+    """A session that had two strokes when its report was built, of which one has expired since."""
+    monkeypatch.setattr(retention, "REPORTS_PATIENCE_SECONDS", 0.0)
+    shop.send(stroke(session, 32, 0), stroke(session, 30, 10))
+    builder.build_stale()
+    keep(shop, 31)
+    assert run().events == 1
+    return session
+
+
+def report_of(shop: Sender, session: UUID) -> Any:
+    return shop.get(f"/api/sessions/{session}/report").json()
+
+
+def late(shop: Sender, session: UUID) -> None:
+    shop.send(stroke(session, 30, 5))
+
+
+def correct(shop: Sender, session: UUID) -> None:
+    corrections.correct(Event.objects.get().pk, {"name": "other"}, SOMEBODY)
+
+
+def delete(shop: Sender, session: UUID) -> None:
+    erase.delete_event(Event.objects.get(), SOMEBODY)
+
+
+def lose_the_state(shop: Sender, session: UUID) -> None:
+    SessionReport.objects.update(state=None)
+    shop.send(stroke(session, 30, 15))
+
+
+@pytest.mark.parametrize("change", [late, correct, delete, lose_the_state])
+def test_where_a_report_cannot_go_on_it_is_kept_and_final(
+    shop: Sender, half: UUID, change: Any
+) -> None:
+    before, rows = numbers(half), seconds(half)
+    change(shop, half)
+    assert builder.build_stale() == {"built": 1, "failed": 0}
+    assert numbers(half) == before | {"final": True}
+    assert seconds(half) == rows
+    assert not Session.objects.get().stale
+    shop.send(event(half))
+    builder.build_stale()
+    assert numbers(half) == before | {"final": True}
+    found = report_of(shop, half)
+    assert (found["final"], found["stale"], found["events"]) == (True, False, 2)
+
+
+def test_a_report_of_another_version_is_kept_too(shop: Sender, half: UUID) -> None:
+    SessionReport.objects.update(version="0:00000000")
+    assert report_of(shop, half)["stale"]
+    assert builder.build_stale()["failed"] == 0
+    found = report_of(shop, half)
+    assert (found["final"], found["stale"], found["version"]) == (True, False, "0:00000000")
+    assert shop.get("/api/reports?stale=true").json()["results"] == []
+    (row,) = shop.get("/api/reports?stale=false").json()["results"]
+    assert row["final"]
+
+
+def test_to_recompute_is_refused_with_the_reason(shop: Sender, half: UUID) -> None:
+    before = numbers(half)
+    refusal = shop.post({}, f"/api/sessions/{half}/recompute")
+    assert refusal.status_code == 409
+    error = refusal.json()["error"]
+    assert error["code"] == "events_expired"
+    assert "keep events for (days)" in error["message"]
+    assert numbers(half) == before | {"final": True}
+    result = tasks.recompute.apply(args=(str(half),)).get()
+    assert result["session"] == str(half)
+    assert "cannot be computed anew" in result["refused"]
+
+
+def test_a_refusal_does_not_keep_it_from_going_on(shop: Sender, half: UUID) -> None:
+    shop.send(stroke(half, 30, 20))
+    with pytest.raises(builder.EventsExpired):
+        builder.recompute(half)
+    assert builder.build_stale() == {"built": 1, "failed": 0}
+    found = report_of(shop, half)
+    assert (found["events"], found["samples"], found["final"]) == (3, 6, True)
+
+
+def test_staff_are_told_why(owner: Client, half: UUID) -> None:
+    for model in ("tracking_session", "reports_sessionreport"):
+        address = reverse(f"admin:{model}_recompute_one", args=[half])
+        answer = owner.post(address, {"_form_submitted": "on"})
+        page = owner.get(answer["HX-Redirect"]).content.decode()
+        assert "Not recomputed: 1. Events of this session were deleted" in page
+        assert "final</span>" in page
+        selected = {"action": "recompute_selected", "_selected_action": [str(half)]}
+        changelist = reverse(f"admin:{model}_changelist")
+        page = owner.post(changelist, selected | {"confirmed": "1"}, follow=True).content.decode()
+        assert "Not recomputed: 1. Events of this session were deleted" in page
+
+
+def test_the_file_says_which_are_final(shop: Sender, half: UUID) -> None:
+    with pytest.raises(builder.EventsExpired):
+        builder.recompute(half)
+    head, row = b"".join(shop.get("/api/reports.csv").streaming_content).decode().splitlines()
+    assert row.split(",")[head.split(",").index("final")] == "true"
+
+
+def test_erasing_removes_everything(shop: Sender, half: UUID) -> None:
+    erase.erase_session(half, shop.application_id, SOMEBODY)
+    for model in (Session, Event, SessionReport, PointerSecond):
+        assert not model._default_manager.exists()
+
+
+def test_what_one_application_sent_is_erased_from_the_report(
+    shop: Sender, stranger: Sender, half: UUID
+) -> None:
+    """Nobody knows which of the expired events were its own."""
+    stranger.send(stroke(half, 30, 20))
+    builder.build_stale()
+    erase.erase_session(half, shop.application_id, SOMEBODY)
+    builder.build_stale()
+    report = SessionReport.objects.get()
+    assert (report.events, report.samples, report.final) == (1, 2, False)
+    kept = Session.objects.get()
+    assert (kept.event_count, kept.expired_events) == (1, 0)
+    assert kept.first_at == kept.last_at == Event.objects.get().timestamp
+
+
+def test_without_a_report_before_it_is_made_of_what_is_left(
+    shop: Sender, session: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "REPORTS_PATIENCE_SECONDS", 0.0)
+    shop.send(stroke(session, 32, 0), stroke(session, 30, 10))
+    keep(shop, 31)
+    run()
+    builder.build_stale()
+    report = SessionReport.objects.get()
+    assert (report.events, report.final) == (1, True)
+
+
+def test_deleting_waits_for_reports_that_are_behind(
+    shop: Sender, session: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.send(stroke(session, 32, 0), stroke(session, 30, 10))
+    keep(shop, 31)
+    monkeypatch.setattr(retention, "sleep", lambda seconds: builder.build_stale())
+    assert run().events == 1
+    report = SessionReport.objects.get()
+    assert (report.events, report.final) == (2, False)
+    assert not Session.objects.get().stale
