@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
+from django.utils.functional import Promise
 from unfold.forms import BaseDialogForm
 
 from admin_ext.kit import ModelAdmin
@@ -43,7 +44,7 @@ def ask(
     return TemplateResponse(request, "admin/eye/confirm.html", context)
 
 
-def dialog(title: str, text: str, button: str) -> dict[str, Any]:
+def dialog(title: str, text: str | Promise, button: str) -> dict[str, Any]:
     """The same question for one record, as Unfold asks it on the record's page."""
     return {
         "title": title,

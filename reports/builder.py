@@ -8,17 +8,30 @@ from uuid import UUID
 
 from django.db import Error, IntegrityError, OperationalError, connection, transaction
 from django.db.models import BigIntegerField, Case, F, When
+from django.db.models.expressions import Combinable
 
 from reports.assembly import LONG_EVENTS, Built, build_in_snapshot
 from reports.models import WHY_FINAL, SessionReport
 from reports.parameters import PARAMETERS
-from reports.staleness import OUTDATED
 from tracking import locks
 from tracking.faults import Fault, classify, sqlstate
 from tracking.models import Session
 from tracking.nudge import Bell, Shift
 
-__all__ = ["Built", "Busy", "EventsExpired", "build", "build_stale", "recompute", "stale_sessions"]
+__all__ = [
+    "Built",
+    "Busy",
+    "EventsExpired",
+    "build",
+    "build_each",
+    "build_stale",
+    "has_news",
+    "portions",
+    "recompute",
+    "refuse_expired",
+    "sizes_of",
+    "stale_sessions",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +51,9 @@ ATTEMPTS = 5
 SERIALIZATION_FAILURE = "40001"
 QUERY_CANCELED = "57014"
 UNIQUE_VIOLATION = "23505"
+
+
+WITH_NEWS = Session.objects.filter(report_revision__lt=F("revision"))
 
 
 class EventsExpired(Exception):
@@ -63,18 +79,19 @@ def build_stale(bell: Bell | None = None) -> dict[str, int]:
             busy.clear()
             stale = stale_sessions(later.now())
         built = 0
-        sizes = _sizes(stale)
-        for portion in _portions(sizes, later.slow):
+        sizes = sizes_of(stale)
+        for portion in portions(sizes, later.slow):
             if sizes[portion[0]] > LONG_EVENTS:
                 if _somebody_folds_a_long_one():
                     busy |= {*portion}
                     continue
                 shift.hand_over()  # for as long as it takes, another one builds the others
             began = monotonic()
-            done, failed = _build_each(portion)
+            done, failed = build_each(portion)
             built += len(done)
             totals["failed"] += len(failed)
-            busy |= {*portion} - {*done} - {*failed}  # or it was erased meanwhile
+            # Or it was erased meanwhile.
+            busy |= {*portion} - {one.session_id for one in done} - {*failed}
             later.add(failed)
             later.note(portion, was_slow=monotonic() > began + SLOW_SECONDS)
             goes_on = shift.goes_on(behind)
@@ -138,13 +155,13 @@ TO_FOLD = Case(
 )
 
 
-def _sizes(session_ids: Sequence[UUID]) -> dict[UUID, int]:
+def sizes_of(session_ids: Sequence[UUID], size: Combinable = TO_FOLD) -> dict[UUID, int]:
     """How many events of each are to be folded, in the same order."""
-    sizes = dict(Session.objects.filter(pk__in=session_ids).values_list("pk", TO_FOLD))
+    sizes = dict(Session.objects.filter(pk__in=session_ids).values_list("pk", size))
     return {session_id: sizes.get(session_id, 0) for session_id in session_ids}
 
 
-def _portions(sizes: Mapping[UUID, int], alone: Collection[UUID]) -> Iterator[list[UUID]]:
+def portions(sizes: Mapping[UUID, int], alone: Collection[UUID] = ()) -> Iterator[list[UUID]]:
     """In the same order; whoever has many events to be folded goes alone, as do these."""
     portion: list[UUID] = []
     size = 0
@@ -160,10 +177,10 @@ def _portions(sizes: Mapping[UUID, int], alone: Collection[UUID]) -> Iterator[li
         yield portion
 
 
-def _build_each(session_ids: list[UUID]) -> tuple[list[UUID], list[UUID]]:
+def build_each(session_ids: list[UUID], anew: bool = False) -> tuple[list[Built], list[UUID]]:
     """Which were built, together or, where that fails, one by one; and which failed."""
     try:
-        return [built.session_id for built in _build(session_ids)], []
+        return _build(session_ids, anew), []
     except Exception as error:
         # One session that cannot be built must not keep the others from it.
         if _befalls_all(error):
@@ -171,7 +188,8 @@ def _build_each(session_ids: list[UUID]) -> tuple[list[UUID], list[UUID]]:
         if len(session_ids) == 1:
             logger.exception("The report of session %s cannot be built", session_ids[0])
             return [], session_ids
-    done, failed = zip(*(_build_each([session_id]) for session_id in session_ids), strict=True)
+    each = (build_each([session_id], anew) for session_id in session_ids)
+    done, failed = zip(*each, strict=True)
     return [*chain(*done)], [*chain(*failed)]
 
 
@@ -183,12 +201,13 @@ def _befalls_all(error: Exception) -> bool:
 
 
 def stale_sessions(passed_over: Iterable[UUID]) -> list[UUID]:
-    """Sessions with new events, latest first; then those with a report of another version."""
-    sessions = Session.objects.exclude(pk__in=passed_over).values_list("pk", flat=True)
-    changed = sessions.filter(report_revision__lt=F("revision"))
-    latest_first = changed.order_by(F("last_at").desc(nulls_last=True))[:STALE_AT_ONCE]
-    outdated = SessionReport.objects.filter(OUTDATED).exclude(pk__in=passed_over)
-    return list(latest_first) or list(outdated.values_list("pk", flat=True)[:STALE_AT_ONCE])
+    """Sessions with news, latest first. Reports of another version are for rebuild.py."""
+    news = WITH_NEWS.exclude(pk__in=passed_over).order_by(F("last_at").desc(nulls_last=True))
+    return list(news.values_list("pk", flat=True)[:STALE_AT_ONCE])
+
+
+def has_news() -> bool:
+    return WITH_NEWS.exists()
 
 
 def recompute(session_id: UUID) -> Built:

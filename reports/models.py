@@ -1,6 +1,7 @@
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
+from django.utils.timezone import now
 
 from reports.parameters import PARAMETERS
 from tracking.models import Application, Session
@@ -74,9 +75,12 @@ class SessionReport(models.Model):
                 name="report_latest",
             ),
             # What to build again after the algorithm changed.
-            models.Index("version", name="report_version"),
+            models.Index("version", condition=Q(final=False), name="report_outdated"),
         ]
-        permissions = [("recompute_sessionreport", "Can recompute session reports")]
+        permissions = [
+            ("recompute_sessionreport", "Can recompute session reports"),
+            ("rebuild_sessionreport", "Can rebuild all session reports"),
+        ]
 
     def __str__(self) -> str:
         return f"Report of {self.session_id}"
@@ -85,6 +89,58 @@ class SessionReport(models.Model):
     def stale(self) -> bool:
         """Whether its session has news, or reports are made in another way now."""
         return self.session.stale or (self.version != PARAMETERS.version and not self.final)
+
+
+class Rebuild(models.Model):
+    """One time that all reports, or all outdated ones, are built anew: see rebuild.py."""
+
+    class State(models.TextChoices):
+        RUNNING = "running", "Running"
+        PAUSED = "paused", "Paused"
+        DONE = "done", "Done"
+        CANCELLED = "cancelled", "Cancelled"
+
+    started_at = models.DateTimeField(default=now)
+    started_by = models.CharField(max_length=200)
+    reason = models.CharField(max_length=100)
+    version = models.CharField(max_length=20, help_text="The algorithm when it was begun.")
+    only_outdated = models.BooleanField()
+    state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
+    total = models.BigIntegerField(help_text="How many there were when it was begun.")
+    done = models.BigIntegerField(default=0)
+    failed = models.BigIntegerField(default=0)
+    skipped = models.BigIntegerField(default=0, help_text="Those that are final.")
+    # The last report that it is done with: newest session first.
+    cursor_ended_at = models.DateTimeField(null=True)
+    cursor_session = models.UUIDField(null=True)
+    updated_at = models.DateTimeField(default=now)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            # One at a time, running or paused.
+            models.UniqueConstraint(
+                fields=["finished_at"],
+                condition=Q(finished_at=None),
+                nulls_distinct=False,
+                name="rebuild_alone",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Rebuild of {self.started_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def seen(self) -> int:
+        return self.done + self.failed + self.skipped
+
+    @property
+    def percent(self) -> int:
+        """Of what there was at the beginning; 100 only at the end."""
+        if self.state == self.State.DONE:
+            return 100
+        return min(99, self.seen * 100 // self.total) if self.total else 0
 
 
 class PointerSecond(models.Model):

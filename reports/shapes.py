@@ -5,6 +5,7 @@ from types import NoneType, UnionType
 from typing import Any, get_args, get_type_hints
 
 from reports.fold import Metrics
+from reports.models import Rebuild
 from tracking.api.shapes import (
     COUNT,
     NUMBER,
@@ -120,6 +121,20 @@ TRAIL = shape(
     clicks=array_of(TRAIL_CLICK),
     views=array_of(VIEW),
     left_out=shape(strokes=COUNT, clicks=COUNT, views=COUNT),
+)
+REBUILD = shape(
+    state={"type": "string", "enum": Rebuild.State.values},
+    reason=TEXT,
+    started_by=TEXT,
+    started_at=TIME,
+    updated_at=TIME,
+    finished_at=nullable(TIME),
+    only_outdated=YES_NO,
+    total=COUNT,
+    done=COUNT,
+    failed=COUNT,
+    skipped=COUNT,
+    percent=COUNT,
 )
 TASK = shape(
     task=UUID,

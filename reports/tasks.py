@@ -4,6 +4,7 @@ from uuid import UUID
 from celery import shared_task
 
 from reports import builder, contributions, rollup, trails
+from reports import rebuild as rebuilds
 from reports.models import SessionReport
 from tracking.nudge import Bell
 
@@ -13,6 +14,15 @@ def build_stale() -> dict[str, int]:
     totals = builder.build_stale(bell)
     if totals["built"]:
         rollup_bell.ring()
+    if rebuilds.see_to_it():
+        rebuild_bell.ring()
+    return totals
+
+
+@shared_task(name="reports.rebuild", ignore_result=True, acks_late=False)
+def rebuild() -> dict[str, int]:
+    totals = rebuilds.run(rebuild_bell)
+    rollup_bell.ring()
     return totals
 
 
@@ -45,6 +55,7 @@ def compute_trail(session_id: str) -> dict[str, Any]:
 
 
 bell = Bell(build_stale)
+rebuild_bell = Bell(rebuild)
 # What changes within a second is summed at once.
 rollup_bell = Bell(roll_up, pause=1.0)
 

@@ -1,10 +1,14 @@
-from reports import api, lists, rollup_api, trail_api
+from reports import api, lists, rebuild_api, rollup_api, trail_api
 from tracking.api.urls import route
 
 urlpatterns = [
     *route("reports", lists.ReportListView.as_view(), "reports"),
     *route("reports.csv", lists.ReportCsvView.as_view(), "reports-csv"),
     *route("rollups", rollup_api.RollupsView.as_view(), "rollups"),
+    *route("reports/rebuild", rebuild_api.RebuildView.as_view(), "rebuild"),
+    *route("reports/rebuild/pause", rebuild_api.PauseView.as_view(), "rebuild-pause"),
+    *route("reports/rebuild/resume", rebuild_api.ResumeView.as_view(), "rebuild-resume"),
+    *route("reports/rebuild/cancel", rebuild_api.CancelView.as_view(), "rebuild-cancel"),
     *route("sessions/<id:id>/report", api.ReportView.as_view(), "session-report"),
     *route("sessions/<id:id>/pointer", api.PointerView.as_view(), "session-pointer"),
     *route("sessions/<id:id>/trail", trail_api.TrailView.as_view(), "session-trail"),

@@ -4,6 +4,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from admin_ext import display, filters
+from admin_ext.admin.rebuilds import MayRebuild
 from admin_ext.exports import ReportResource, SafeExport
 from admin_ext.kit import ReadOnlyAdmin
 from admin_ext.recompute import RecomputeActions
@@ -88,7 +89,9 @@ BUILD = (
 
 
 @admin.register(SessionReport)
-class SessionReportAdmin(SafeExport, filters.SearchById, RecomputeActions, ReadOnlyAdmin):
+class SessionReportAdmin(
+    SafeExport, MayRebuild, filters.SearchById, RecomputeActions, ReadOnlyAdmin
+):
     empty_hint = "A worker builds a report within seconds of a session's first event."
     # Named as in the CSV of all of it.
     list_display = (

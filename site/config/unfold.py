@@ -38,6 +38,7 @@ NAVIGATION = [
         "items": [
             item("Sessions", "visibility", "tracking", "session"),
             item("Session reports", "lab_profile", "reports", "sessionreport"),
+            item("Rebuilds of reports", "autorenew", "reports", "rebuild"),
             item("Events", "list_alt", "tracking", "event"),
             item("Event errors", "error", "tracking", "eventerror"),
         ],

@@ -19,7 +19,7 @@ from django_celery_beat.models import (
 )
 from django_celery_results.models import GroupResult, TaskResult
 
-from reports import builder
+from reports import builder, rebuild
 from reports.models import SessionReport
 from tests.cast import START, Sender, at, event, path
 from tests.waiting import until
@@ -109,6 +109,7 @@ def everything(scene: Scene, shop: Sender) -> Scene:
     ClockedSchedule.objects.create(clocked_time=START)
     Group.objects.create(name="readers")
     audit.record(Actor("somebody"), AuditEntry.Action.DELETED, scene.session, category="page")
+    rebuild.begin(Actor("somebody"))
     return scene
 
 

@@ -34,6 +34,7 @@ QUERIES = {
     "django_celery_beat.SolarSchedule": 5,
     "django_celery_results.GroupResult": 3,
     "django_celery_results.TaskResult": 3,
+    "reports.Rebuild": 3,
     "reports.SessionReport": 5,  # the applications of the sessions, and to filter by
     "tracking.ApiKey": 6,  # the applications to filter by
     "tracking.Application": 5,

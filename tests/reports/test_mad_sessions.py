@@ -75,13 +75,13 @@ def test_whoever_begins_a_long_one_calls_another_for_the_others(
 ) -> None:
     bell = Bell(tasks.build_stale)
     rung: list[bool] = []
-    build = builder._build_each
+    build = builder.build_each
 
     def look(portion: list[UUID]) -> Any:
-        rung.append(bell.thread_of != 0)
+        rung.append(bell.background.thread_of != 0)
         return build(portion)
 
-    monkeypatch.setattr(builder, "_build_each", look)
+    monkeypatch.setattr(builder, "build_each", look)
     assert builder.build_stale(bell) == {"built": 1, "failed": 0}
     assert rung == [True]
 
@@ -94,7 +94,7 @@ def test_no_two_long_ones_are_folded_at_once(shop: Sender, long: UUID) -> None:
         with transaction.atomic():
             assert locks.try_long_fold()
             done = other.submit(elsewhere, builder.build_stale, bell).result()
-        assert bell.thread_of == 0  # nobody is called in vain
+        assert bell.background.thread_of == 0  # nobody is called in vain
         assert done == {"built": 1, "failed": 0}
         assert [row.pk for row in SessionReport.objects.all()] == [short]
     assert builder.build_stale() == {"built": 1, "failed": 0}
@@ -103,12 +103,12 @@ def test_no_two_long_ones_are_folded_at_once(shop: Sender, long: UUID) -> None:
 def test_a_late_event_makes_it_one_to_be_built_alone(shop: Sender, long: UUID) -> None:
     builder.build_stale()
     shop.send(move(long, 0.5, 1, 1))
-    assert builder._sizes([long]) == {long: 1}
+    assert builder.sizes_of([long]) == {long: 1}
     assert builder.build_stale() == {"built": 1, "failed": 0}
     report = SessionReport.objects.get()
     assert (report.samples, report.anew_build) == (8, report.build)
     shop.send(move(long, 9, 1, 1))
-    assert builder._sizes([long]) == {long: 1}
+    assert builder.sizes_of([long]) == {long: 1}
     assert not builder.build(long).anew
 
 

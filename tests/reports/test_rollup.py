@@ -328,7 +328,7 @@ def test_who_finds_another_roller_at_it_comes_again(
     try:
         assert taken.wait(10)
         assert roll_up(bell) == {"taken": 0}
-        assert bell.thread_of  # rung: one more is needed for what the other has not seen
+        assert bell.background.thread_of  # rung: one more is needed for what the other has not seen
     finally:
         done.set()
         other.join()
@@ -343,7 +343,7 @@ def test_when_a_shift_is_over_another_is_called(
     shop.send(*[event(session, timestamp=at(-120)) for session in three])
     build_stale()
     assert roll_up(bell) == {"taken": 1}
-    assert bell.thread_of
+    assert bell.background.thread_of
     assert roll_up()["taken"] > 0
     assert there() == expected()
 

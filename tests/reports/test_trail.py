@@ -54,7 +54,7 @@ def stroll(samples: int, seed: int = 1) -> list[FoldEvent]:
         y += fast * (5 * cos(n / 11) + random.uniform(-2, 2))
         points.append((n * NO_PAUSE, round(x, 2), round(y, 2)))
     return [
-        path(part[0][0], [(t - part[0][0], *place) for t, *place in part])
+        path(part[0][0], [(t - part[0][0], x, y) for t, x, y in part])
         for part in (points[n : n + 50] for n in range(0, samples, 50))
     ]
 
@@ -197,7 +197,7 @@ def clicked(target: Any) -> str | None:
 
 class TestViews:
     def views(self, *data: dict[str, Any]) -> list[tuple[Any, ...]]:
-        one = {"t": [0], "x": [0], "y": [0]}
+        one: dict[str, Any] = {"t": [0], "x": [0], "y": [0]}
         events = [event(9.0 * n, "pointer", "path", **one, **more) for n, more in enumerate(data)]
         found = trail_of(events).views
         return [(view.page, view.w, view.h, view.scroll_x, view.scroll_y) for view in found]

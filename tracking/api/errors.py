@@ -73,6 +73,11 @@ CODES: dict[str, tuple[int, str]] = {
         "events for (days)' on its page in the admin), so its report cannot be computed anew. It stays "
         "as it is, marked final. For later sessions, have events kept for longer.",
     ),
+    "rebuild_conflict": (
+        409,
+        "Reports are rebuilt one time after the other, and this does not fit the state of the latest. "
+        "GET /api/reports/rebuild tells it.",
+    ),
     "too_large": (
         413,
         "The body, decompressed, is over the limit: 1 MiB with a publishable key, 5 MiB with a "

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("tracking", "0010_fair_claims")]
+    dependencies = [("tracking", "0011_tally")]
 
     operations = [
         migrations.AddField(

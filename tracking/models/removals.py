@@ -49,6 +49,10 @@ class AuditEntry(models.Model):
         ERASED = "session.erased", "Session erased"
         REPROCESSED = "errors.reprocessed", "Errors reprocessed"
         EXPORTED = "reports.exported", "Reports exported"
+        REBUILD_STARTED = "rebuild.started", "Rebuild of reports started"
+        REBUILD_PAUSED = "rebuild.paused", "Rebuild of reports paused"
+        REBUILD_RESUMED = "rebuild.resumed", "Rebuild of reports resumed"
+        REBUILD_CANCELLED = "rebuild.cancelled", "Rebuild of reports cancelled"
 
     at = models.DateTimeField(default=now)
     actor = models.CharField(max_length=200, help_text="Readable also when user or key are gone.")

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("tracking", "0011_tally"),
+        ("tracking", "0012_expired"),
     ]
 
     operations = [
@@ -17,6 +17,10 @@ class Migration(migrations.Migration):
                     ("session.erased", "Session erased"),
                     ("errors.reprocessed", "Errors reprocessed"),
                     ("reports.exported", "Reports exported"),
+                    ("rebuild.started", "Rebuild of reports started"),
+                    ("rebuild.paused", "Rebuild of reports paused"),
+                    ("rebuild.resumed", "Rebuild of reports resumed"),
+                    ("rebuild.cancelled", "Rebuild of reports cancelled"),
                 ],
                 max_length=20,
             ),

@@ -1,0 +1,124 @@
+"""Rebuilding all reports: who began it, how far it is, and the buttons to stop it and go on."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.functional import lazy
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from admin_ext import display
+from admin_ext.actors import actor_of
+from admin_ext.confirm import dialog
+from admin_ext.kit import ModelAdmin, ReadOnlyAdmin, action
+from reports import rebuild
+from reports.models import Rebuild, SessionReport
+from reports.tasks import rebuild_bell
+from tracking.audit import Actor
+
+STATES = {"running": "info", "paused": "warning", "done": "success", "cancelled": "neutral"}
+
+
+def what_it_does() -> str:
+    return (
+        f"The workers compute every report anew, newest session first: {SessionReport.objects.count():,}. "
+        "Live reports go first, and all stay readable meanwhile. You can pause it at any time."
+    )
+
+
+def progress(made: Rebuild) -> SafeString:
+    return format_html(
+        '<progress class="eye-progress" max="100" value="{0}" aria-label="Progress">{0} %</progress> '
+        "{0} %",
+        made.percent,
+    )
+
+
+def change(request: HttpRequest, work: Callable[[Actor], Rebuild]) -> HttpResponse:
+    """To the page of the rebuild that it is about, or with the reason to where one came from."""
+    try:
+        made = work(actor_of(request))
+    except rebuild.Conflict as conflict:
+        messages.error(request, str(conflict))
+        return HttpResponse(headers={"HX-Redirect": reverse("admin:reports_rebuild_changelist")})
+    rebuild_bell.ring()
+    where = reverse("admin:reports_rebuild_change", args=[made.pk])
+    return HttpResponse(headers={"HX-Redirect": where})
+
+
+class MayRebuild(ModelAdmin):
+    """For lists that offer to rebuild all reports."""
+
+    actions_list = ("rebuild_all",)
+
+    def has_rebuild_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perm("reports.rebuild_sessionreport")
+
+    @action(
+        description="Rebuild all",
+        permissions=["rebuild"],
+        icon="autorenew",
+        dialog=dialog("Rebuild all reports?", lazy(what_it_does, str)(), "Rebuild all"),
+    )
+    def rebuild_all(self, request: HttpRequest, form: Any) -> HttpResponse:
+        return change(request, rebuild.begin)
+
+
+COLUMNS = (
+    display.status("state", "state", STATES),
+    display.column(progress, "progress", "progress"),
+    display.figure("total", "reports"),
+    display.figure("done", "built"),
+    display.figure("failed", "failed"),
+    display.figure("skipped", "final, as they were"),
+    display.words("reason", "reason"),
+    display.words("started_by", "by", 40),
+    display.time("started_at", "started (UTC)"),
+    display.time("updated_at", "last progress (UTC)"),
+    display.time("finished_at", "finished (UTC)"),
+)
+
+
+@admin.register(Rebuild)
+class RebuildAdmin(MayRebuild, ReadOnlyAdmin):
+    empty_hint = "After an update that computes reports in another way, this is done by itself."
+    list_display = (
+        display.column(lambda made: f"{made.pk}", "id", "number"),
+        *COLUMNS,
+    )
+    fields = (display.words("version", "algorithm"), *COLUMNS[6:])
+    readonly_fields = fields
+    actions_detail = ("pause", "resume", "cancel")
+    change_form_before_template = "admin/reports/rebuild/progress.html"
+
+    @action(
+        description="Pause",
+        permissions=["rebuild"],
+        icon="pause",
+        dialog=dialog("Pause the rebuild?", "It goes on from there when you resume it.", "Pause"),
+    )
+    def pause(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        return change(request, rebuild.pause)
+
+    @action(
+        description="Resume",
+        permissions=["rebuild"],
+        icon="play_arrow",
+        dialog=dialog("Resume the rebuild?", "It goes on from where it was paused.", "Resume"),
+    )
+    def resume(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        return change(request, rebuild.resume)
+
+    @action(
+        description="Cancel",
+        permissions=["rebuild"],
+        icon="cancel",
+        dialog=dialog(
+            "Cancel the rebuild?", "What was built stays. It does not go on.", "Cancel it"
+        ),
+    )
+    def cancel(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        return change(request, rebuild.cancel)
