@@ -16,7 +16,7 @@ from tracking.models import Session
 # The trail of a session that goes on is computed anew after this long at the earliest.
 PAUSE = timedelta(seconds=5)
 EVENTS = """
-SELECT id, "timestamp", category, name, data::text
+SELECT id, "timestamp", category, name, data::text, application_id
   FROM tracking_event WHERE session_id = %s AND category = 'pointer' ORDER BY id
 """
 

@@ -240,6 +240,7 @@ def test_what_was_built_before_there_were_rollups_is_counted_once(
     SessionMinute.objects.all().delete()
     RollupChange.objects.all().delete()
     SessionReport.objects.update(application_ids=None, version="1:00000000")
+    recompute(session)
     assert caught_up() == expected()
     assert there()
 
@@ -342,7 +343,7 @@ def test_when_a_shift_is_over_another_is_called(
     monkeypatch.setattr(rollup, "CHANGES_AT_ONCE", 1)
     shop.send(*[event(session, timestamp=at(-120)) for session in three])
     build_stale()
-    assert roll_up(bell) == {"taken": 1}
+    assert roll_up(bell) == {"taken": 2}  # one from each outbox
     assert bell.background.thread_of
     assert roll_up()["taken"] > 0
     assert there() == expected()
