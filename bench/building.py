@@ -15,6 +15,7 @@ from django.db import connection, transaction  # noqa: E402
 
 from reports import builder  # noqa: E402
 from reports.assembly import BEFORE, EVENTS  # noqa: E402
+from reports.fold import FoldEvent  # noqa: E402
 from reports.samples import PointerPath  # noqa: E402
 from tracking.ids import NIL  # noqa: E402
 
@@ -27,8 +28,8 @@ def read(session: UUID) -> None:
             cursor.execute(BEFORE)
         with connection.chunked_cursor() as cursor:
             cursor.execute(EVENTS, [session, NIL])
-            for *_, data in cursor:
-                decode(data)
+            for row in cursor:
+                decode(FoldEvent._make(row).data)
 
 
 WORK: dict[str, Callable[[UUID], object]] = {

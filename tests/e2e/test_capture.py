@@ -167,7 +167,7 @@ def test_it_looks_only_while_it_is_seen_and_at_once_when_it_is_again(
     visitor.until(f"{FIGURE.format(id='samples')} === {len(visitor.reference())}")
     visitor.page.evaluate("leave()")
     asked: list[Request] = []
-    visitor.page.on("request", asked.append)
+    visitor.page.on("request", lambda request: asked.append(request))
     visitor.move_along(POLYLINE[1:])
     computed(visitor)
     assert [request.url for request in asked if "/pointer" in request.url] == []
@@ -183,7 +183,7 @@ def test_it_asks_for_what_is_new_and_says_when_that_is_drawn(
         document.addEventListener("eye:drawn", ({detail}) => drawn.push(detail.data_until));"""
     )
     answers: list[Response] = []
-    visitor.page.on("response", answers.append)
+    visitor.page.on("response", lambda answer: answers.append(answer))
 
     def seen() -> list[int]:
         return [answer.status for answer in answers if "/pointer" in answer.url]

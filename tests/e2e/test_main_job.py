@@ -54,6 +54,7 @@ def test_a_pointers_way_from_the_page_to_the_export(visitor: Visitor, worker: Pr
     page.check("tbody input.action-select")
     page.select_option("select[name=action]", "export_admin_action")
     page.click("button[name=index]")
+    page.select_option("select[name=format]", label="csv")
     with page.expect_download() as download:
         page.click("main button[type=submit], #content button[type=submit]")
     with download.value.path().open(newline="", encoding="utf-8-sig") as file:

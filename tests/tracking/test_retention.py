@@ -313,6 +313,7 @@ def days_pass(days: int) -> None:
 def numbers(session: UUID) -> dict[str, Any]:
     (report,) = SessionReport.objects.filter(pk=session).values()
     apart = {"session_id", "computed_at", "build", "anew_build", "revision", "state"}
+    apart |= {"application_ids"}  # a twin may have another sender
     return {name: value for name, value in report.items() if name not in apart}
 
 
