@@ -8,8 +8,10 @@ COMPILE := $(UV) pip compile pyproject.toml --extra embedded --universal --pytho
 	--generate-hashes --no-emit-index-url --no-header --quiet
 # More for pytest, for example: make test ARGS="-k digest -x"
 ARGS :=
-# Whole files side by side: the processes that a file starts are its own.
-PARALLEL := -n auto --maxprocesses 4 --dist loadfile
+# Whole files side by side: the processes that a file starts are its own. One more than there are
+# processors, since many tests wait for something.
+PROCESSES := $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores + 1 : 4)))
+PARALLEL := -n $(PROCESSES) --dist loadfile
 
 help: ## explain the verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
