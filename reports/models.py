@@ -1,6 +1,7 @@
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils.timezone import now
 
 from reports.parameters import PARAMETERS
@@ -220,6 +221,7 @@ class RollupChange(Contributed):
     """The outbox of the builds: what is to be added to the rollups. A row lives for a second."""
 
     minute = models.DateTimeField()
+    written_at = models.DateTimeField(db_default=Now())
 
     def __str__(self) -> str:
         return f"Change at {self.minute:%Y-%m-%d %H:%M}"

@@ -5,13 +5,15 @@ The bounds of a period are made whole minutes: its start is rounded down, its en
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from reports.periods import Period, buckets, ceiled, floored, parts
 from reports.rollup import COUNTED
@@ -44,6 +46,39 @@ SUMS = (
 SESSIONS = "SELECT coalesce(sum(started), 0), coalesce(sum(ended), 0)" + PARTS.replace(
     "{columns}", "sum(sessions_started) AS started, sum(sessions_ended) AS ended"
 )
+COUNTS = ("stored", "duplicate", "rejected", "sessions_started", "sessions_ended")
+# The rollups of all applications, and what the outboxes hold for them, in one snapshot.
+LATEST = """
+WITH waiting AS (
+    SELECT minute, {sums} FROM (
+        SELECT minute, stored, duplicate, rejected, 0 AS sessions_started, 0 AS sessions_ended
+          FROM tracking_tally
+         UNION ALL
+        SELECT minute, 0, 0, 0, sessions_started, sessions_ended
+          FROM reports_rollupchange WHERE application_id IS NULL
+    ) AS outbox GROUP BY minute
+)
+SELECT place, {sums}
+  FROM unnest(%(places)s::int[], %(steps)s::text[], %(starts)s::timestamptz[],
+              %(ends)s::timestamptz[]) AS part(place, step, "from", "to"),
+       LATERAL (
+    SELECT {columns} FROM reports_rollup
+     WHERE application_id IS NULL AND step = part.step
+       AND start >= part."from" AND start < part."to"
+     UNION ALL
+    SELECT {columns} FROM waiting WHERE minute >= part."from" AND minute < part."to"
+  ) AS counted
+ GROUP BY place
+""".replace("{columns}", ", ".join(COUNTS)).replace(
+    "{sums}", ", ".join(f"sum({name}) AS {name}" for name in COUNTS)
+)
+OLDEST_WAITING = """
+SELECT coalesce(extract(epoch FROM now() - min(written_at)), 0) FROM (
+    SELECT min(written_at) AS written_at FROM tracking_tally
+     UNION ALL
+    SELECT min(written_at) FROM reports_rollupchange
+) AS outbox
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +112,17 @@ class Totals:
     speed_p95: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Some of a period's totals, of all applications, with what is not in the rollups yet."""
+
+    stored: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+    sessions_started: int = 0
+    sessions_ended: int = 0
+
+
 def totals(application_id: int | None, start: datetime, end: datetime) -> Totals:
     """Of one application, or of all, where each session counts once."""
     (only,) = _totals(application_id, [_whole_minutes(start, end)])
@@ -90,6 +136,21 @@ def series(
     return _totals(application_id, buckets(_whole_minutes(start, end), step, zone))
 
 
+def latest(periods: Sequence[Period]) -> list[Counts]:
+    """Of periods of whole minutes: what the rollups say, and what waits to be added to them."""
+    with _cursor() as cursor:
+        cursor.execute(LATEST, _named(periods))
+        found = {place: Counts(*map(int, counts)) for place, *counts in cursor}
+    return [found.get(place, Counts()) for place in range(len(periods))]
+
+
+def behind_seconds() -> float:
+    """How long the oldest change has been waiting to be added to the rollups; 0 where none does."""
+    with connection.cursor() as cursor:
+        cursor.execute(OLDEST_WAITING)
+        return float(cursor.fetchone()[0])
+
+
 def _whole_minutes(start: datetime, end: datetime) -> Period:
     return Period(floored(start), ceiled(end))
 
@@ -98,8 +159,7 @@ def _totals(application_id: int | None, periods: Sequence[Period]) -> list[Total
     """Of periods that follow each other."""
     if not periods:
         return []
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL jit = off")  # to compile takes longer than the query
+    with _cursor() as cursor:
         cursor.execute(*_query(SESSIONS, application_id, [Period(BEGINNING, periods[0].start)]))
         started, ended = map(int, cursor.fetchone())
         cursor.execute(*_query(SUMS, application_id, periods))
@@ -115,15 +175,23 @@ def _totals(application_id: int | None, periods: Sequence[Period]) -> list[Total
 def _query(
     query: str, application_id: int | None, periods: Sequence[Period]
 ) -> tuple[str, dict[str, Any]]:
-    named = [(place, *part) for place, period in enumerate(periods) for part in parts(period)]
-    columns = dict(zip(("places", "steps", "starts", "ends"), _columns(named), strict=True))
     is_application = "IS NULL" if application_id is None else "= %(application)s"
     text = query.format(is_application=is_application)
-    return text, columns | {"application": application_id}
+    return text, _named(periods) | {"application": application_id}
 
 
-def _columns(rows: list[Any]) -> list[list[Any]]:
-    return [[row[place] for row in rows] for place in range(4)]
+def _named(periods: Sequence[Period]) -> dict[str, list[Any]]:
+    """The parts of the periods, column by column."""
+    rows = [(place, *part) for place, period in enumerate(periods) for part in parts(period)]
+    names = ("places", "steps", "starts", "ends")
+    return {name: [row[column] for row in rows] for column, name in enumerate(names)}
+
+
+@contextmanager
+def _cursor() -> Iterator[CursorWrapper]:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL jit = off")  # to compile takes longer than the query
+        yield cursor
 
 
 def _sums(rows: Iterable[Any]) -> dict[int, Sum]:

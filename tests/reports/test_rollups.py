@@ -17,8 +17,9 @@ from django.utils.timezone import now
 
 from reports.builder import build_stale
 from reports.models import SessionReport
+from reports.periods import Period
 from reports.rollup import roll_up
-from reports.rollups import series, totals
+from reports.rollups import BEGINNING, behind_seconds, latest, series, totals
 from tests.cast import START, Sender, event, path
 from tracking.api.auth import session_token
 from tracking.models import Event
@@ -149,6 +150,29 @@ def test_where_nothing_moved_there_is_no_speed(busy: Sender) -> None:
     assert day.events > 0
     assert (day.distance_px, day.moving_ms) == (0, 0)
     assert (day.mean_speed, day.speed_p50, day.speed_p95) == (None, None, None)
+
+
+def test_the_latest_counts_are_the_totals_and_what_waits_to_be_added(busy: Sender) -> None:
+    start = datetime(2025, 10, 25, 22, 17, tzinfo=UTC)
+    end = start + timedelta(hours=30)
+    periods = [Period(BEGINNING, start), Period(start, end), Period(end, end + MINUTE)]
+    busy.send(sent_at(uuid4(), start), sent_at(uuid4(), end - timedelta(seconds=1)))
+    build_stale()
+    behind = latest(periods)
+    roll_up()
+    assert latest(periods) == behind
+    known = [totals(None, *period) for period in periods]
+    for name in ("stored", "sessions_started", "sessions_ended"):
+        assert [getattr(one, name) for one in behind] == [getattr(one, name) for one in known]
+    assert behind[1].sessions_started > 2
+
+
+def test_rollups_are_behind_while_a_change_waits(shop: Sender, session: UUID) -> None:
+    assert behind_seconds() == 0
+    shop.send(event(session))
+    assert behind_seconds() > 0
+    roll_up()
+    assert behind_seconds() == 0
 
 
 def test_no_event_is_read_for_it(busy: Sender) -> None:

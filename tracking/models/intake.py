@@ -4,6 +4,7 @@ import uuid
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils.timezone import now
 
 from tracking.models.senders import ApiKey, Application
@@ -111,6 +112,7 @@ class Tally(models.Model):
         Application, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
     )
     minute = models.DateTimeField()
+    written_at = models.DateTimeField(db_default=Now())
     sent = models.IntegerField(db_default=0)
     stored = models.IntegerField(db_default=0)
     duplicate = models.IntegerField(db_default=0)
