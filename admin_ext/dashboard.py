@@ -15,6 +15,8 @@ from tracking.models import Session
 
 PERMISSIONS = ("tracking.view_session", "tracking.view_receipt", "reports.view_sessionreport")
 RECENT_SESSIONS = 8
+# As old as a change to the rollups becomes where a nudge is lost.
+BEHIND_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +84,14 @@ class DashboardData(PermissionRequiredMixin, View):
     admin_site: Any = None
 
     def get(self, request: HttpRequest) -> JsonResponse:
+        figures = queries.figures()
         return JsonResponse(
             {
                 "figures": {
                     figure.name: {"value": figure.value, "note": figure.note}
-                    for figure in shown(queries.figures())
+                    for figure in shown(figures)
                 },
+                "behind": _behind(figures),
                 "totals": asdict(queries.totals()),
                 "minutes": [asdict(minute) for minute in queries.minutes()],
             }
@@ -139,6 +143,11 @@ def _waiting_note(figures: queries.Figures) -> str:
         return f"oldest {display.elapsed(timedelta(seconds=figures.waiting_seconds))}"
     aside = figures.set_aside_batches
     return f"{aside:,} set aside" if aside else "inbox is empty"
+
+
+def _behind(figures: queries.Figures) -> str:
+    behind = figures.rollups_behind_seconds
+    return display.elapsed(timedelta(seconds=behind)) if behind > BEHIND_SECONDS else ""
 
 
 def _bounded(count: int) -> str:

@@ -6,7 +6,7 @@ The figures are remembered for a few seconds, so that many open pages ask no mor
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, cast
 
 from django.core.cache import cache
@@ -14,6 +14,8 @@ from django.db import connection
 from django.db.models import F
 from django.utils.timezone import now
 
+from reports import rollups
+from reports.periods import DAY, MINUTE, Period, ceiled, floored
 from tracking.models import Event, EventError, Session
 
 LIVE_FOR = timedelta(minutes=5)
@@ -35,16 +37,20 @@ class Totals:
     waiting: int
 
 
-# One statement, so one snapshot: a batch is in the inbox or has its receipt, never both or neither.
+# One statement, so one snapshot: each event is in one of these tables, and never in two.
 TOTALS = """
-SELECT digested.stored, digested.duplicate, digested.rejected,
-       digested.set_aside + (SELECT coalesce(sum(n_events), 0) FROM tracking_batch)
+SELECT coalesce(sum(stored), 0), coalesce(sum(duplicate), 0), coalesce(sum(rejected), 0),
+       coalesce(sum(waiting), 0)
   FROM (
-    SELECT coalesce(sum(stored), 0) AS stored, coalesce(sum(duplicate), 0) AS duplicate,
-           coalesce(sum(rejected), 0) AS rejected,
-           coalesce(sum(events) FILTER (WHERE state = 'set_aside'), 0) AS set_aside
-      FROM tracking_receipt
-  ) AS digested
+    SELECT stored, duplicate, rejected, 0 AS waiting
+      FROM reports_rollup WHERE application_id IS NULL AND step = 'day'
+     UNION ALL
+    SELECT stored, duplicate, rejected, 0 FROM tracking_tally
+     UNION ALL
+    SELECT 0, 0, 0, n_events FROM tracking_batch
+     UNION ALL
+    SELECT 0, 0, 0, n_events FROM tracking_setasidebatch
+  ) AS counted
 """
 
 
@@ -61,33 +67,22 @@ class Figures:
     waiting_batches: int
     waiting_seconds: float
     set_aside_batches: int
+    rollups_behind_seconds: float
 
 
 FIGURES = """
-WITH day AS (
-    SELECT coalesce(sum(stored), 0) AS stored, coalesce(sum(rejected), 0) AS rejected
-      FROM tracking_receipt WHERE received_at >= %(day)s
-), inbox AS (
+WITH inbox AS (
     SELECT coalesce(sum(n_events), 0) AS events, count(*) AS batches,
            coalesce(extract(epoch FROM now() - min(received_at)), 0) AS seconds
       FROM tracking_batch
 )
-SELECT day.stored, day.rejected,
-       (SELECT count(*) FROM tracking_session WHERE last_at >= %(day)s),
-       (SELECT count(*) FROM tracking_session WHERE last_at >= %(live)s),
+SELECT (SELECT count(*) FROM tracking_session WHERE last_at >= %(live)s),
        (SELECT count(*) FROM (
             SELECT 1 FROM tracking_session WHERE report_revision < revision LIMIT %(limit)s
         ) AS stale),
        inbox.events, inbox.batches, inbox.seconds,
        (SELECT count(*) FROM tracking_setasidebatch)
-  FROM day, inbox
-"""
-
-# From receipts, which are per batch and in the order of their arrival, and not from events.
-PER_MINUTE = """
-SELECT extract(epoch FROM date_trunc('minute', received_at))::bigint,
-       sum(stored), sum(duplicate), sum(rejected)
-  FROM tracking_receipt WHERE received_at >= %(start)s GROUP BY 1 ORDER BY 1
+  FROM inbox
 """
 
 
@@ -161,24 +156,31 @@ def _totals() -> Totals:
 
 def _figures() -> Figures:
     moment = now()
-    parameters = {
-        "day": moment - timedelta(days=1),
-        "live": moment - LIVE_FOR,
-        "limit": COUNT_LIMIT,
-    }
-    (row,) = _rows(FIGURES, parameters)
-    return Figures(*map(int, row[:7]), float(row[7]), row[8])  # type: ignore[call-arg]
+    (row,) = _rows(FIGURES, {"live": moment - LIVE_FOR, "limit": COUNT_LIMIT})
+    active, stale, events, batches, seconds, set_aside = row
+    start, end = floored(moment - DAY), ceiled(moment)
+    before, day = rollups.latest([Period(rollups.BEGINNING, start), Period(start, end)])
+    return Figures(
+        day_stored=day.stored,
+        day_rejected=day.rejected,
+        day_sessions=before.sessions_started + day.sessions_started - before.sessions_ended,
+        active_sessions=active,
+        stale_reports=stale,
+        waiting_events=int(events),
+        waiting_batches=batches,
+        waiting_seconds=float(seconds),
+        set_aside_batches=set_aside,
+        rollups_behind_seconds=rollups.behind_seconds(),
+    )
 
 
 def _minutes() -> list[Minute]:
-    first = now().replace(second=0, microsecond=0) - timedelta(minutes=MINUTES - 1)
-    found = {row[0]: Minute(*map(int, row)) for row in _rows(PER_MINUTE, {"start": first})}
-    starts = [int(_minute(first, place).timestamp()) for place in range(MINUTES)]
-    return [found.get(start, Minute(start, 0, 0, 0)) for start in starts]
-
-
-def _minute(first: datetime, place: int) -> datetime:
-    return first + timedelta(minutes=place)
+    end = floored(now()) + MINUTE
+    periods = [Period(end - (n + 1) * MINUTE, end - n * MINUTE) for n in reversed(range(MINUTES))]
+    return [
+        Minute(int(period.start.timestamp()), found.stored, found.duplicate, found.rejected)
+        for period, found in zip(periods, rollups.latest(periods), strict=True)
+    ]
 
 
 def _rows(sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:

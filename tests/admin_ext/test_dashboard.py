@@ -1,19 +1,29 @@
 """The first page, its numbers, and the policy under which the admin's pages run."""
 
+import threading
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+from django.core.cache import cache
+from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import now
 from pytest_django import DjangoAssertNumQueries
 
 from admin_ext import queries
+from reports.builder import build_stale
+from reports.models import RollupChange
+from reports.rollup import roll_up
 from tests.admin_ext.cast import Scene, staff
-from tests.cast import Sender, event
-from tracking import claims
-from tracking.models import SetAsideBatch
+from tests.cast import Sender, elsewhere, event
+from tests.waiting import until
+from tracking import claims, inbox
+from tracking.digest import digest_until_empty
+from tracking.models import Receipt, SetAsideBatch, Tally
 
 DATA = reverse("admin:eye_dashboard_data")
 
@@ -60,10 +70,93 @@ def test_sent_is_always_what_became_of_it(owner: Client, scene: Scene, shop: Sen
     assert 'data-total="sent">10<' in receipts
 
 
+@pytest.mark.usefixtures("scene")
+def test_every_moment_on_the_way_adds_up(shop: Sender, session: UUID) -> None:
+    """In the inbox, set aside, in the line again, in the outbox, in the rollups."""
+    before = queries._totals()
+    with transaction.atomic():  # or a worker that runs beside this test would be quicker
+        shop.post([event(session, name=""), event(session), event(session)])
+        accepted = replace(before, sent=before.sent + 3, waiting=before.waiting + 3)
+        assert queries._totals() == accepted
+        (batch,) = claims.claim()
+        inbox.set_aside(batch, "It was not digested in 8 attempts.")
+        assert queries._totals() == accepted
+        inbox.replay([SetAsideBatch.objects.get(receipt=batch.receipt).pk])
+        assert queries._totals() == accepted
+    digest_until_empty()
+    until(Receipt.objects.filter(pk=batch.receipt).exists)
+    digested = replace(
+        accepted,
+        stored=before.stored + 1,
+        duplicate=before.duplicate + 1,
+        rejected=before.rejected + 1,
+        waiting=before.waiting,
+    )
+    assert queries._totals() == digested
+    roll_up()
+    assert not Tally.objects.exists()
+    assert queries._totals() == digested
+
+
+def test_totals_add_up_while_events_come_and_are_rolled_up(shop: Sender) -> None:
+    accepted = threading.Event()
+
+    def send() -> None:
+        for _ in range(30):
+            shop.send(event(uuid4()), event(uuid4(), name=""))
+            roll_up()
+
+    def run() -> None:
+        try:
+            elsewhere(send)
+        finally:
+            accepted.set()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    sent = 0
+    while not accepted.is_set():
+        totals = queries._totals()
+        assert totals.sent >= sent
+        assert totals.sent % 2 == 0
+        sent = totals.sent
+    thread.join()
+    assert queries._totals() == queries.Totals(60, 30, 0, 30, 0)
+
+
+def test_the_numbers_are_the_same_before_and_after_they_are_rolled_up(
+    shop: Sender, scene: Scene
+) -> None:
+    shop.send(event(scene.session), event(uuid4(), timestamp=now().isoformat()))
+    build_stale()
+
+    def told() -> Any:
+        figures = replace(queries._figures(), rollups_behind_seconds=0, waiting_seconds=0)
+        return figures, queries._minutes()
+
+    before = told()
+    assert RollupChange.objects.exists()
+    roll_up()
+    assert told() == before
+
+
+def test_it_says_how_old_the_oldest_change_is_that_is_not_rolled_up(
+    owner: Client, scene: Scene
+) -> None:
+    assert data(owner)["behind"] == ""
+    cache.clear()
+    RollupChange.objects.update(written_at=now() - timedelta(seconds=90))
+    assert data(owner)["behind"] == "1 min 30 s"
+    cache.clear()
+    roll_up()
+    assert data(owner)["behind"] == ""
+
+
 def test_the_numbers_of_the_day(owner: Client, scene: Scene, shop: Sender) -> None:
     shop.send(event(uuid4(), timestamp="2020-01-01T00:00:00Z"))
     shop.send(event(uuid4(), timestamp=now().isoformat()))
     shop.post([event(scene.session)])
+    build_stale()
     figures = {name: figure["value"] for name, figure in data(owner)["figures"].items()}
     assert figures == {
         "events": "5",
@@ -71,7 +164,7 @@ def test_the_numbers_of_the_day(owner: Client, scene: Scene, shop: Sender) -> No
         "active": "1",
         "errors": "1",
         "waiting": "1",
-        "stale": "2",
+        "stale": "0",
     }
     assert data(owner)["figures"]["waiting"]["note"].startswith("oldest ")
 
@@ -88,7 +181,8 @@ def test_the_last_hour_minute_by_minute(owner: Client, scene: Scene) -> None:
 def test_many_open_pages_ask_no_more_than_one(
     owner: Client, scene: Scene, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    with django_assert_num_queries(5):  # who asks (2), figures, totals, minutes
+    # Who asks (2), totals, figures (2), and the rollups of these and of the minutes (4 each).
+    with django_assert_num_queries(13):
         data(owner)
     with django_assert_num_queries(2):
         data(owner)

@@ -1,7 +1,5 @@
 """How PostgreSQL answers the lists of events: from an index, in its order, without sorting."""
 
-import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,6 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from tests.cast import Sender, sender
+from tests.plans import plan, read_more_than_it_shows
 from tracking import partitions, retention
 from tracking.ids import first_id_at
 from tracking.models import Application, Event, Session
@@ -23,8 +22,6 @@ APPLICATIONS = ("shop", "blog", "game")
 # A third of the events lies in the partition before this month, the others in this month's.
 THIS_MONTH = datetime.now(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 START = THIS_MONTH - timedelta(seconds=EVENTS // 3)
-# To sort what is on one page anyway may be cheaper than to read it in order.
-PAGE = 100
 
 FILL = """
 INSERT INTO tracking_event (id, application_id, session_id, category, name, data, "timestamp",
@@ -87,26 +84,6 @@ QUERIES = (
     f"category=category 3&{received(2_000)}",
     f"name__icontains=NAME 3&application=shop&{received(2_000)}",
 )
-
-
-def walk(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield node
-    for inner in node.get("Plans", ()):
-        yield from walk(inner)
-
-
-def plan(query: str) -> list[dict[str, Any]]:
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT json) {query}")
-        (found,) = cursor.fetchone()
-    return list(walk((json.loads(found) if isinstance(found, str) else found)[0]["Plan"]))
-
-
-def read_more_than_it_shows(node: dict[str, Any]) -> bool:
-    """Sorts, and reads of whole partitions; the empty ones do not count."""
-    kind = node["Node Type"]
-    rows = node["Actual Rows"] * node["Actual Loops"] + node.get("Rows Removed by Filter", 0)
-    return ("Sort" in kind or kind == "Seq Scan") and bool(rows > PAGE)
 
 
 def ask(client: Client, path: str, key: str) -> tuple[Any, list[dict[str, Any]]]:

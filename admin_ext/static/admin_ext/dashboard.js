@@ -79,8 +79,10 @@ whenThemeChanges(paint);
 poll(async (signal) => {
   const response = await fetch(page.dataset.url, { signal, headers: { Accept: "application/json" } });
   if (!response.ok || response.redirected) throw new Error(response.status);
-  show(await response.json());
-  lag.textContent = `Live, ${clock(Date.now())} UTC`;
+  const answer = await response.json();
+  show(answer);
+  const behind = answer.behind && ` · rollups are ${answer.behind} behind`;
+  lag.textContent = `Live, ${clock(Date.now())} UTC${behind}`;
   return true;
 }, POLL_MS, () => {
   lag.textContent = "The service does not answer; trying again.";

@@ -1,0 +1,71 @@
+"""The first page's figures cost the same however much there is: none scans what came in."""
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils.timezone import now
+
+from tests.cast import Sender
+from tests.plans import plan, read_more_than_it_shows
+
+ROWS = 20_000
+FILL = """
+INSERT INTO tracking_receipt (id, application_id, state, received_at, digested_at, events, stored,
+                              duplicate, rejected)
+SELECT lpad(to_hex(n), 32, '0')::uuid, %(application)s, 'digested', at, at, 1, 1, 0, 0
+  FROM {rows};
+INSERT INTO tracking_session (id, created_at, first_at, last_at, event_count, error_count, revision,
+                              report_revision)
+SELECT lpad(to_hex(n), 32, '0')::uuid, at, at, at, 1, 0, 1, 1 FROM {rows};
+INSERT INTO tracking_event (id, application_id, session_id, category, name, data, "timestamp",
+                            received_at)
+SELECT lpad(to_hex(n), 32, '0')::uuid, %(application)s, lpad(to_hex(n), 32, '0')::uuid, 'page',
+       'view', '{{}}', at, at FROM {rows};
+INSERT INTO reports_rollup (application_id, step, start, sent, stored, duplicate, rejected, events,
+                            sessions_started, sessions_ended, distance_px, moving_us, samples,
+                            errors, speeds)
+SELECT application, step, start, count(*), count(*), 0, 0, count(*), count(*), count(*), 0, 0, 0,
+       '{{}}', ''
+  FROM {rows}, unnest(ARRAY['minute', 'hour', 'day']) AS step,
+       unnest(ARRAY[%(application)s, NULL]) AS application,
+       date_trunc(step, at, 'UTC') AS start
+ GROUP BY application, step, start;
+ANALYZE tracking_receipt, tracking_session, tracking_event, reports_rollup
+""".format(
+    rows=f"generate_series(0, {ROWS - 1}) AS n, LATERAL "
+    "(SELECT %(end)s - n * interval '30 s' AS at) AS moment"
+)
+
+
+@pytest.fixture
+def full(shop: Sender) -> None:
+    """A week with an event, in a session of its own, every half minute."""
+    with connection.cursor() as cursor:
+        cursor.execute(FILL, {"application": shop.application_id, "end": now()})
+
+
+@pytest.mark.usefixtures("full")
+def test_no_figure_scans_receipts_events_or_sessions(owner: Client) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        page = owner.get("/admin/")
+        data = owner.get(page.context["data_url"]).json()
+    assert data["totals"]["stored"] == ROWS
+    assert int(data["figures"]["events"]["value"].replace(",", "")) == pytest.approx(
+        2 * 24 * 60, abs=3
+    )
+    assert data["figures"]["sessions"] == data["figures"]["events"] | {"note": "in 24 h"}
+    assert sum(minute["stored"] for minute in data["minutes"]) == pytest.approx(120, abs=3)
+    asked = [one["sql"] for one in queries if one["sql"].lstrip().startswith(("SELECT", "WITH"))]
+    of_figures = [sql for sql in asked if "FROM tracking_" in sql or "reports_rollup" in sql]
+    assert len(of_figures) >= 5
+    for sql in asked:
+        nodes = plan(sql)
+        assert not [
+            node
+            for node in nodes
+            if node.get("Relation Name", "").startswith(("tracking_", "reports_"))
+            and read_more_than_it_shows(node)
+        ], sql
+        read = [n["Actual Rows"] * n["Actual Loops"] for n in nodes if "Scan" in n["Node Type"]]
+        assert sum(read) < ROWS / 20, sql
