@@ -37,7 +37,7 @@ class Totals:
     waiting: int
 
 
-# One statement, so one snapshot: each event is in one of these tables, and never in two.
+# One statement, so one snapshot, in which each event counts in one of these tables.
 TOTALS = """
 SELECT coalesce(sum(stored), 0), coalesce(sum(duplicate), 0), coalesce(sum(rejected), 0),
        coalesce(sum(waiting), 0)
