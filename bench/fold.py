@@ -63,6 +63,13 @@ def path(n: int, samples: int = PATH_SAMPLES) -> str:
         "t": [FRAME_MS * i + (i % 3) / 10 for i in range(samples)],
         "x": [abs(frame * 7 % 2_600 - 1_300) if frame % 10 else 640 for frame in frames],
         "y": [abs(frame * 3 % 1_700 - 850) + frame % 4 * 0.25 for frame in frames],
-        "page": {"path": f"/products/{n // 60}"},
+        "viewport": {"w": 1_440, "h": 900},
+        "page": {
+            "path": f"/products/{n // 60}",
+            "w": 1_440,
+            "h": 4_200,
+            "scroll_x": 0,
+            "scroll_y": n % 60 * 40.5,
+        },
     }
     return json.dumps(data, separators=(",", ":"))

@@ -2,7 +2,7 @@
 
 `fold(fold(None, a), b)` and `fold(None, a + b)` give the same bytes wherever both are
 allowed: a live session is continued, a recomputed one begun anew, with one result. The
-minutes of the one together are those of the other.
+minutes and the heat of the one together are those of the other.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,6 +13,7 @@ from uuid import UUID
 import msgspec
 
 from reports.activity import Activity
+from reports.heat import Heat, HeatKey, HeatState
 from reports.metrics import Metrics, report
 from reports.minutes import Minute, Minutes
 from reports.moments import microseconds
@@ -59,6 +60,7 @@ class State(msgspec.Struct):
     last: tuple[int, UUID] | None = None
     activity: Activity = msgspec.field(default_factory=Activity)
     pointer: PointerState = msgspec.field(default_factory=PointerState)
+    heat: HeatState = msgspec.field(default_factory=HeatState)
 
     @property
     def version(self) -> str:
@@ -86,13 +88,15 @@ class State(msgspec.Struct):
 class Folded(NamedTuple):
     """The new state; the seconds touched, as whole rows, ascending; how many events.
 
-    minutes: what these events, and no others, add to each minute, ascending.
+    minutes, heat: what these events, and no others, add to each minute, and to each page
+    and hour, ascending.
     """
 
     state: State
     seconds: list[PointerSecond]
     events: int
     minutes: dict[datetime, Minute]
+    heat: dict[HeatKey, bytes]
 
 
 def fold(state: State | None, events: Sequence[FoldEvent], parameters: Parameters) -> Folded:
@@ -146,7 +150,8 @@ class _Folding:
         self._activity = state.activity.copy()
         self._minutes = Minutes()
         self._tracer = Tracer(state.pointer, state.parameters, self._minutes)
-        self._buffer = SampleBuffer(self._tracer.pages, block)
+        self._heat = Heat(state.heat, state.parameters.max_samples)
+        self._buffer = SampleBuffer(self._tracer.pages, block, self._heat)
         self._block = block
 
     def add(self, event: FoldEvent) -> None:
@@ -160,17 +165,18 @@ class _Folding:
         self._minutes.count(t, event.application_id)
         self._activity.add(t, event.category, event.name, self._parameters)
         if event.category == "pointer":
-            self._add_pointer(t, event.name, event.data)
+            self._add_pointer(t, event.name, event.data, event.application_id)
 
-    def _add_pointer(self, t: int, name: str, data: str) -> None:
+    def _add_pointer(self, t: int, name: str, data: str, application_id: int) -> None:
         if name == "click":
             self._activity.add_click(t, data, self._parameters)
+            self._heat.click(t, application_id, data)
             return
         if self._tracer.leaves_out(t):
             return
         if self._buffer.full():
             self._advance(before=t)
-        self._buffer.add(t, name, data)
+        self._buffer.add(t, name, data, application_id)
 
     def _advance(self, before: int | None) -> None:
         samples = self._buffer.take(before)
@@ -181,6 +187,8 @@ class _Folding:
 
     def folded(self) -> Folded:
         self._advance(before=None)
-        state = State(self._parameters, self._last, self._activity, self._tracer.state())
+        pointer, heat = self._tracer.state(), self._heat.state()
+        state = State(self._parameters, self._last, self._activity, pointer, heat)
         events = state.events - self._events_before
-        return Folded(state, self._tracer.seconds(), events, self._minutes.found())
+        found = self._minutes.found(), self._heat.found()
+        return Folded(state, self._tracer.seconds(), events, *found)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from reports.heat import Heat, Page
 from reports.sketch import Bools, Floats, Ints
 
 BLOCK = 1 << 14
@@ -21,10 +22,6 @@ _LONGEST_MS = 1e12
 _FARTHEST_PX = 1e6
 
 
-class Page(msgspec.Struct, gc=False):
-    path: str | None = None
-
-
 class PointerMove(msgspec.Struct, gc=False):
     x: float
     y: float
@@ -37,8 +34,29 @@ class PointerPath(msgspec.Struct, gc=False):
     page: Page | None = None
 
 
+class _PagePath(msgspec.Struct, gc=False):
+    path: str | None = None
+
+
+class _BarePath(PointerPath, gc=False):
+    """Of a page of odd sizes, the path alone."""
+
+    page: _PagePath | None = None  # type: ignore[assignment]
+
+
 _move = msgspec.json.Decoder(PointerMove)
 _path = msgspec.json.Decoder(PointerPath)
+_bare_path = msgspec.json.Decoder(_BarePath)
+
+
+def decoded_path(data: str) -> PointerPath:
+    """Raises ValueError where it is none."""
+    try:
+        return _path.decode(data)
+    except ValueError:
+        bare = _bare_path.decode(data)
+        page = Page(bare.page.path) if bare.page else None
+        return PointerPath(bare.t, bare.x, bare.y, page)
 
 
 class Samples(NamedTuple):
@@ -104,8 +122,9 @@ class SampleBuffer:
     the next event are final. Only the overlap is held back, however long the session.
     """
 
-    def __init__(self, pages: Pages, block: int) -> None:
+    def __init__(self, pages: Pages, block: int, heat: Heat | None = None) -> None:
         self._pages = pages
+        self._heat = heat
         self._block = block
         self._held = NO_SAMPLES
         self._clear()
@@ -115,33 +134,41 @@ class SampleBuffer:
         self._lengths: list[int] = []
         self._codes: list[int] = []
         self._t, self._x, self._y = array("d"), array("d"), array("d")
+        self._frames = array("d")
 
     def full(self) -> bool:
         # What is held back is sorted again each time, so let as much come in between.
         return len(self._t) >= max(self._block, len(self._held.t))
 
-    def add(self, start: int, name: str, data: str) -> None:
+    def add(self, start: int, name: str, data: str, application_id: int = 0) -> None:
         """Take in a `move` or a `path`; ignore one whose data is not of its shape."""
         try:
             if name == "path":
-                self._add_path(start, _path.decode(data))
+                self._add_path(start, application_id, decoded_path(data))
             elif name == "move":
                 move = _move.decode(data)
-                self._append(start, [0.0], [move.x], [move.y], UNKNOWN_PAGE)
+                self._append(start, application_id, [0.0], [move.x], [move.y], None)
         except ValueError:
             return
 
-    def _add_path(self, start: int, path: PointerPath) -> None:
+    def _add_path(self, start: int, application_id: int, path: PointerPath) -> None:
         if len(path.t) == len(path.x) == len(path.y):
-            page = path.page.path if path.page else None
-            self._append(start, path.t, path.x, path.y, self._pages.code(page))
+            self._append(start, application_id, path.t, path.x, path.y, path.page)
 
     def _append(
-        self, start: int, t: list[float], x: list[float], y: list[float], code: int
+        self,
+        start: int,
+        application_id: int,
+        t: list[float],
+        x: list[float],
+        y: list[float],
+        page: Page | None,
     ) -> None:
         self._starts.append(start)
         self._lengths.append(len(t))
-        self._codes.append(code)
+        self._codes.append(self._pages.code(page.path if page else None))
+        if self._heat:
+            self._frames.extend(self._heat.frame(start, application_id, page, len(t)))
         # While the floats are in the cache: this is twice as fast as a block at a time.
         self._t.fromlist(t)
         self._x.fromlist(x)
@@ -160,6 +187,8 @@ class SampleBuffer:
         t, x, y = (np.frombuffer(column) for column in (self._t, self._x, self._y))
         # Adding zero turns −0.0 into 0.0, which jsonb would do to a stored state.
         x, y = x + 0.0, y + 0.0
+        if self._heat:
+            self._heat.add(x, y, np.frombuffer(self._frames).reshape(-1, 4), lengths)
         usable = (t >= 0) & (t <= _LONGEST_MS)
         usable &= (np.abs(x) <= _FARTHEST_PX) & (np.abs(y) <= _FARTHEST_PX)
         t = np.where(usable, t, 0.0)

@@ -25,6 +25,7 @@ from reports.fold import (
     fold,
     fold_in_order,
 )
+from reports.heat import MOST_PAGES, HeatKey, merged
 from reports.sketch import Sketch
 from tests.reports.reference import (
     START,
@@ -97,8 +98,11 @@ def sessions(draw: st.DrawFn) -> list[FoldEvent]:
     return sorted(found, key=lambda e: (e.timestamp, e.id))
 
 
+type Result = tuple[bytes, bytes, str, dict[datetime, Minute], dict[HeatKey, bytes]]
+
+
 class Builder:
-    """What a builder keeps: the state as JSON, the rows by second and minute, the events so far."""
+    """What a builder keeps: the state as JSON, the rows by second, minute and page, the events."""
 
     def __init__(
         self, stored: Callable[[bytes], bytes], parameters: Parameters = PARAMETERS
@@ -108,6 +112,7 @@ class Builder:
         self.state: bytes | None = None
         self.rows: dict[datetime, PointerSecond] = {}
         self.minutes: dict[datetime, Minute] = {}
+        self.heat: dict[HeatKey, bytes] = {}
         self.events: list[FoldEvent] = []
 
     def take(self, events: list[FoldEvent]) -> None:
@@ -119,15 +124,18 @@ class Builder:
             folded = fold(None, self.events, self.parameters)
             self.rows.clear()
             self.minutes.clear()
+            self.heat.clear()
         self.state = self.stored(folded.state.to_json())
         self.rows.update((row.second, row) for row in folded.seconds)
         for at, minute in folded.minutes.items():
             self.minutes[at] = self.minutes.get(at, Minute()).plus(minute)
+        for key, bins in folded.heat.items():
+            self.heat[key] = merged(self.heat.get(key, b"") + bins)
 
-    def result(self) -> tuple[bytes, bytes, str, dict[datetime, Minute]]:
+    def result(self) -> Result:
         assert self.state is not None
         state, rows = State.from_json(self.state), repr(sorted(self.rows.values()))
-        return state.to_json(), finish(state).to_json(), rows, self.minutes
+        return state.to_json(), finish(state).to_json(), rows, self.minutes, self.heat
 
 
 def as_text(state: bytes) -> bytes:
@@ -140,9 +148,7 @@ def as_jsonb(state: bytes) -> bytes:
     return json.dumps(plain, sort_keys=True, indent=1).encode()
 
 
-def result(
-    events: list[FoldEvent], parameters: Parameters = PARAMETERS
-) -> tuple[bytes, bytes, str, dict[datetime, Minute]]:
+def result(events: list[FoldEvent], parameters: Parameters = PARAMETERS) -> Result:
     builder = Builder(as_text, parameters)
     builder.take(events)
     return builder.result()
@@ -192,6 +198,7 @@ def test_the_size_of_a_block_does_not_show(events: list[FoldEvent], block: int) 
     assert folded.state.to_json() == whole.state.to_json()
     assert repr(folded.seconds) == repr(whole.seconds)
     assert folded.minutes == whole.minutes
+    assert folded.heat == whole.heat
 
 
 @CASES
@@ -461,7 +468,7 @@ def test_the_state_does_not_grow_with_the_session() -> None:
         events = [path(i * 10_000, long_path(1000), f"/{i}" * 500) for i in range(rounds)]
         return len(fold(None, events, PARAMETERS).state.to_json())
 
-    assert size(40) < size(4) * 1.1
+    assert size(MOST_PAGES + 40) < size(MOST_PAGES) * 1.1
 
 
 def test_an_id_that_comes_twice_counts_once() -> None:
