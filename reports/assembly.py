@@ -21,7 +21,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.utils.timezone import now
 
-from reports import contributions, series
+from reports import contributions, heat_contributions, series
 from reports.fold import Folded, FoldEvent, Metrics, OutOfOrder, State, finish, fold_in_order
 from reports.models import PointerSecond, SessionReport, SessionTrail
 from reports.moments import moment
@@ -231,12 +231,14 @@ def _save(folded: Mapping[Due, Folded]) -> None:
         for one, result in folded.items()
         for second in result.seconds
     )
-    contributions.contribute(
-        [
-            contributions.Build(one.report, reports[one], result.minutes, anew=one.state is None)
-            for one, result in folded.items()
-        ]
-    )
+    builds = [
+        contributions.Build(
+            one.report, reports[one], result.minutes, result.heat, anew=one.state is None
+        )
+        for one, result in folded.items()
+    ]
+    contributions.contribute(builds)
+    heat_contributions.contribute(builds)
 
 
 def _keep(due: Sequence[Due], anew: bool) -> None:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.db.models import Q
 
+from reports.heat import HeatKey
 from reports.minutes import Minute
 from reports.models import RollupChange, SessionMinute, SessionReport
 from reports.sums import Sum
@@ -22,14 +23,15 @@ NOTHING = Minute()
 
 
 class Build(NamedTuple):
-    """A report as it was and as it is, and what its build found in each minute.
+    """A report as it was and as it is, and what its build found in each minute and on each page.
 
-    Anew, that is all there is; else it is what comes to the minutes that are kept.
+    Anew, that is all there is; else it is what comes to the minutes and the heat that are kept.
     """
 
     before: SessionReport | None
     report: SessionReport
     found: Minutes
+    heat: Mapping[HeatKey, bytes]
     anew: bool
 
     @property

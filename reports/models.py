@@ -4,6 +4,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.timezone import now
 
+from reports.heat import CLICK, MOST_TEXT, MOVE
 from reports.parameters import PARAMETERS
 from tracking.models import Application, Session
 
@@ -257,6 +258,68 @@ class Rollup(Contributed):
 
     def __str__(self) -> str:
         return f"{self.step} from {self.start:%Y-%m-%d %H:%M}"
+
+
+class Heated(models.Model):
+    """Where on a page of an application the pointer was, or clicked: `heat.py` packs the bins."""
+
+    application = models.ForeignKey(
+        Application, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    page = models.CharField(max_length=MOST_TEXT)
+    kind = models.CharField(max_length=5)
+    bins = models.BinaryField()
+
+    class Meta:
+        abstract = True
+
+
+class SessionHeat(Heated):
+    """What a session adds to the heatmaps in an hour (UTC)."""
+
+    pk = models.CompositePrimaryKey("report_id", "application_id", "page", "hour", "kind")
+    report = models.ForeignKey(
+        SessionReport, models.CASCADE, db_constraint=False, db_index=False, related_name="heat"
+    )
+    hour = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.report_id} on {self.page}"
+
+
+class HeatChange(Heated):
+    """The outbox of the builds: what is to be added to the heatmaps, or taken out of them."""
+
+    hour = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"Change on {self.page}"
+
+
+class Heat(Heated):
+    """The sums of an hour or a day (UTC). There is no row for nothing."""
+
+    step = models.CharField(max_length=4)
+    start = models.DateTimeField()
+    total = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            # One row for each; and what a page's heatmap of a period consists of.
+            models.UniqueConstraint(
+                fields=["application", "page", "kind", "step", "start"], name="heat_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(step__in=["hour", "day"], kind__in=[MOVE, CLICK]), name="heat_step"
+            ),
+        ]
+        indexes = [
+            # Which pages an application has in a period.
+            models.Index("application", "kind", "step", "start", name="heat_pages"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.page} from {self.start:%Y-%m-%d %H:%M}"
 
 
 class SessionTrail(models.Model):

@@ -13,7 +13,9 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from reports.models import Rollup, RollupChange
+from reports import heat_rollup
+from reports.heat import HeatKey
+from reports.models import HeatChange, Rollup, RollupChange
 from reports.sums import NUMBERS, Sum
 from tracking import locks
 from tracking.models import Tally
@@ -22,6 +24,9 @@ from tracking.nudge import Bell
 type Key = tuple[int | None, str, datetime]
 
 CHANGES_AT_ONCE = 2_000
+# Of those to the heatmaps one may be half a megabyte.
+HEAT_AT_ONCE = 200
+PLACE = ("application_id", "minute")
 ARRIVED = ("sent", "stored", "duplicate", "rejected")
 COUNTED = (*NUMBERS, *ARRIVED)
 # One task does not hold its worker for longer than this; another one goes on.
@@ -29,7 +34,7 @@ SHIFT_SECONDS = 1.0
 
 TAKE = """
 DELETE FROM {table} WHERE id IN (SELECT id FROM {table} ORDER BY id LIMIT %s)
-RETURNING application_id, minute, {columns}
+RETURNING {columns}
 """
 # Equal to null is nothing, so that the sums of all applications are looked up by themselves.
 KNOWN = """
@@ -63,7 +68,7 @@ def roll_up(bell: Bell | None = None) -> dict[str, int]:
 
 
 def waits() -> bool:
-    return RollupChange.objects.exists() or Tally.objects.exists()
+    return any(box.objects.exists() for box in (RollupChange, Tally, HeatChange))
 
 
 def roll_up_slice() -> int | None:
@@ -76,12 +81,14 @@ def roll_up_slice() -> int | None:
         sums: dict[Key, Sum] = defaultdict(Sum)
         taken = take_changes(sums) + take_tallies(sums)
         _add(sums)
-    return taken
+        heat = _take("reports_heatchange", HEAT_AT_ONCE, *HeatKey._fields, "bins")
+        heat_rollup.add(heat)
+    return taken + len(heat)
 
 
 def take_changes(sums: Mapping[Key, Sum]) -> int:
     """What the builds of reports wrote."""
-    rows = _take("reports_rollupchange", "speeds", *NUMBERS)
+    rows = _take("reports_rollupchange", CHANGES_AT_ONCE, *PLACE, "speeds", *NUMBERS)
     for application, minute, speeds, *numbers in rows:
         named = dict(zip(NUMBERS, numbers, strict=True))
         for key in keys(application, minute):
@@ -91,7 +98,7 @@ def take_changes(sums: Mapping[Key, Sum]) -> int:
 
 def take_tallies(sums: Mapping[Key, Sum]) -> int:
     """What was told of arrivals, which count for their application and among all."""
-    rows = _take("tracking_tally", "code", "errors", *ARRIVED)
+    rows = _take("tracking_tally", CHANGES_AT_ONCE, *PLACE, "code", "errors", *ARRIVED)
     for application, minute, code, errors, *numbers in rows:
         named = dict(zip(ARRIVED, numbers, strict=True))
         for key in (*keys(application, minute), *keys(None, minute)):
@@ -100,9 +107,9 @@ def take_tallies(sums: Mapping[Key, Sum]) -> int:
     return len(rows)
 
 
-def _take(table: str, *columns: str) -> list[Any]:
+def _take(table: str, most: int, *columns: str) -> list[Any]:
     with connection.cursor() as cursor:
-        cursor.execute(TAKE.format(table=table, columns=", ".join(columns)), [CHANGES_AT_ONCE])
+        cursor.execute(TAKE.format(table=table, columns=", ".join(columns)), [most])
         return list(cursor.fetchall())
 
 

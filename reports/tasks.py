@@ -3,7 +3,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from reports import builder, contributions, rollup, trails
+from reports import builder, contributions, heat_contributions, rollup, trails
 from reports import rebuild as rebuilds
 from reports.models import SessionReport
 from tracking.nudge import Bell
@@ -68,3 +68,4 @@ def ring(**signal: object) -> None:
 
 def take_back(instance: SessionReport, **signal: object) -> None:
     contributions.take_back(instance)
+    heat_contributions.take_back(instance)
