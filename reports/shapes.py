@@ -84,6 +84,21 @@ ROLLUPS = shape(
     totals=shape(**ROLLUP),
     buckets=array_of(shape(**ROLLUP)),
 )
+HEAT = {"application": COUNT, "from": TIME, "to": TIME, "kind": TEXT}
+HEATMAP: Json = {
+    "oneOf": [
+        shape(
+            **HEAT,
+            page=TEXT,
+            columns=COUNT,
+            rows=COUNT,
+            total=COUNT,
+            max=COUNT,
+            bins=array_of({**array_of(COUNT), "description": "Column, row, and how many."}),
+        ),
+        shape(**HEAT, pages=array_of(shape(page=TEXT, total=COUNT))),
+    ]
+}
 PX = nullable(NUMBER)
 MILLISECONDS: Json = {
     **NUMBER,

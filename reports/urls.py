@@ -1,10 +1,11 @@
-from reports import api, lists, rebuild_api, rollup_api, trail_api
+from reports import api, heatmap_api, lists, rebuild_api, rollup_api, trail_api
 from tracking.api.urls import route
 
 urlpatterns = [
     *route("reports", lists.ReportListView.as_view(), "reports"),
     *route("reports.csv", lists.ReportCsvView.as_view(), "reports-csv"),
     *route("rollups", rollup_api.RollupsView.as_view(), "rollups"),
+    *route("heatmap", heatmap_api.HeatmapView.as_view(), "heatmap"),
     *route("reports/rebuild", rebuild_api.RebuildView.as_view(), "rebuild"),
     *route("reports/rebuild/pause", rebuild_api.PauseView.as_view(), "rebuild-pause"),
     *route("reports/rebuild/resume", rebuild_api.ResumeView.as_view(), "rebuild-resume"),
