@@ -27,7 +27,7 @@ KINDS = (MOVE, CLICK)
 class Page(Filter):
     read = staticmethod(lambda text: None if "\0" in text or len(text) > MOST_TEXT else text)
     needed = f"a page's path of at most {MOST_TEXT} characters"
-    schema = {"type": "string", "maxLength": MOST_TEXT, "pattern": r"^[^\u0000]*$"}
+    schema = {"type": "string", "minLength": 1, "maxLength": MOST_TEXT, "pattern": r"^[^\u0000]*$"}
 
 
 class Kind(Filter):

@@ -81,7 +81,7 @@ told_pages = st.fixed_dictionaries(
     {"path": st.sampled_from(["/", "/cart", "/" + "ü" * 600, "/" + "ü" * 700])},
     optional={"w": sizes, "h": st.just(3000), "scroll_x": scrolls, "scroll_y": scrolls},
 )
-any_page = st.none() | st.just({}) | told_pages
+any_page: st.SearchStrategy[Any] = st.none() | st.just({}) | told_pages
 places = st.integers(-20, 1500) | st.sampled_from([-0.0, 21.875, 21.87, 1e6])
 
 
