@@ -20,7 +20,7 @@ ALTER TABLE reports_heat SET (
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("reports", "0004_rebuild"),
+        ("reports", "0005_change_written"),
         ("tracking", "0013_audited"),
     ]
 
