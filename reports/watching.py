@@ -25,8 +25,9 @@ class WatcherAuthentication(SessionAuthentication):
         session = request._request.session
         session.accessed = True  # so that the answer says it varies with the cookie
         key = session.session_key
-        if key in _memory and monotonic() < _memory[key][0]:
-            return _memory[key][1], None
+        known = _memory.get(key or "")
+        if known and monotonic() < known[0]:
+            return known[1], None
         found = super().authenticate(request)
         if key and found and found[0].is_staff and found[0].has_perm(PERMISSION):
             _remember(key, found[0])

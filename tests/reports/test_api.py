@@ -1,3 +1,4 @@
+from time import monotonic
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -156,6 +157,20 @@ class TestWhoWatches:
         assert analyst.get(url).status_code == 200
         User.objects.get().user_permissions.clear()
         assert analyst.get(url).status_code == 403
+
+    def test_what_is_forgotten_meanwhile_is_no_error(
+        self, moved: UUID, analyst: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As by somebody who signs out in another thread."""
+        url = f"/api/sessions/{moved}/pointer"
+        assert analyst.get(url).status_code == 200
+
+        def forget_and_tell() -> float:
+            watching.forget()
+            return monotonic()
+
+        monkeypatch.setattr(watching, "monotonic", forget_and_tell)
+        assert analyst.get(url).status_code == 200
 
     def test_what_is_remembered_is_good_for_nothing_else(
         self, moved: UUID, analyst: Client
