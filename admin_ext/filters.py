@@ -5,13 +5,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.timezone import now
 
 from admin_ext.kit import DropdownFilter, ModelAdmin, TextFilter
+from reports.staleness import is_current, is_stale
 from tracking.ids import first_id_at
-from tracking.models import Application, Session, SessionApplication
+from tracking.models import Application, SessionApplication
 
 PERIODS = {
     "15m": ("Last 15 minutes", timedelta(minutes=15)),
@@ -21,7 +22,6 @@ PERIODS = {
     "30d": ("Last 30 days", timedelta(days=30)),
 }
 UUID_DIGITS = 32
-FEW = 1_000
 
 
 def uuid_range(text: str) -> tuple[UUID, UUID] | None:
@@ -129,30 +129,28 @@ class StaleFilter(Choice):
     parameter_name = "report"
     choices_of = {"stale": "Stale", "current": "Up to date"}
 
-    prefix = ""
-
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        condition = {f"{self.prefix}report_revision__lt": F(f"{self.prefix}revision")}
         match self.value():
             case "stale":
-                return self.stale(queryset, condition)
+                return queryset.filter(self.stale())
             case "current":
-                return queryset.exclude(**condition)
+                return queryset.filter(self.current())
             case _:
                 return queryset
 
-    def stale(self, queryset: QuerySet[Any], condition: dict[str, Any]) -> QuerySet[Any]:
-        return queryset.filter(**condition)
+    def stale(self) -> Q:
+        return Q(report_revision__lt=F("revision"))
+
+    def current(self) -> Q:
+        return ~self.stale()
 
 
 class StaleReportFilter(StaleFilter):
-    prefix = "session__"
+    def stale(self) -> Q:
+        return is_stale()
 
-    def stale(self, queryset: QuerySet[Any], condition: dict[str, Any]) -> QuerySet[Any]:
-        """By their ids, while they are few: PostgreSQL takes them for a third of all sessions."""
-        sessions = Session.objects.filter(report_revision__lt=F("revision"))
-        ids = list(sessions.values_list("pk", flat=True)[: FEW + 1])
-        return queryset.filter(**({"pk__in": ids} if len(ids) <= FEW else condition))
+    def current(self) -> Q:
+        return is_current()
 
 
 class ErrorsFilter(Choice):

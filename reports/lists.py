@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_view
@@ -12,8 +12,7 @@ from rest_framework.request import Request
 
 from reports import export
 from reports.models import SessionReport
-from reports.parameters import PARAMETERS
-from reports.staleness import NEWS, is_stale
+from reports.staleness import is_current, is_stale
 from tracking.api.filters import Filters, Moment, OfApplication, Uuid, YesNo
 from tracking.api.lists import ListView
 from tracking.api.pagination import Order
@@ -30,9 +29,7 @@ class Stale(YesNo):
     """Whether the session has news, or reports are made in another way now."""
 
     def of(self, rows: QuerySet[Any], value: bool) -> QuerySet[Any]:
-        if not value:
-            return rows.filter(~NEWS, Q(version=PARAMETERS.version) | Q(final=True))
-        return rows.filter(is_stale())
+        return rows.filter(is_stale() if value else is_current())
 
 
 class WithErrors(YesNo):

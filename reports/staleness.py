@@ -16,6 +16,10 @@ def is_stale() -> Q:
     return with_news() | OUTDATED
 
 
+def is_current() -> Q:
+    return ~NEWS & (Q(version=PARAMETERS.version) | Q(final=True))
+
+
 def with_news() -> Q:
     """By their ids while they are few: the planner takes them for a third of all sessions."""
     news = Session.objects.filter(report_revision__lt=F("revision"))

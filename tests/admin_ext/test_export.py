@@ -170,6 +170,22 @@ def test_as_many_rows_as_the_list_shows(
     assert {row["session"] for row in found} == {str(report.pk) for report in shown}
 
 
+def test_reports_made_in_another_way_are_stale_as_in_the_api(owner: Client, shop: Sender) -> None:
+    shop.send(*[event(uuid4()) for _ in range(3)])
+    builder.build_stale()
+    old, final, *_ = SessionReport.objects.values_list("pk", flat=True)
+    SessionReport.objects.filter(pk__in=[old, final]).update(version="0:00000000")
+    SessionReport.objects.filter(pk=final).update(final=True)
+    for query, of_the_api in (("report=stale", "stale=yes"), ("report=current", "stale=no")):
+        found = {row["session"] for row in rows(owner.get(f"{EXPORT_ALL}?{query}"))}
+        in_the_api = owner.get(f"/api/reports?{of_the_api}").json()["results"]
+        assert found == {row["session"] for row in in_the_api}
+        assert (str(old) in found, str(final) in found) == (
+            query == "report=stale",
+            query != "report=stale",
+        )
+
+
 def test_an_unknown_filter_is_refused(owner: Client, scene: Scene) -> None:
     assert owner.get(f"{EXPORT_ALL}?version__gt=1").status_code == 400
 
