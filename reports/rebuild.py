@@ -16,7 +16,7 @@ from django.utils.timezone import now
 
 from reports import builder
 from reports.models import Rebuild, SessionReport
-from reports.parameters import PARAMETERS
+from reports.parameters import PARAMETERS, VERSION
 from reports.staleness import OUTDATED
 from tracking import audit
 from tracking.audit import Actor
@@ -110,8 +110,10 @@ def see_to_it() -> bool:
 
 
 def _is_due(latest: Rebuild | None) -> bool:
-    if latest is None or latest.finished_at is None or latest.version != PARAMETERS.version:
+    if latest is None or latest.finished_at is None:
         return True
+    if latest.version != PARAMETERS.version:
+        return not _is_of_later_algorithm(latest)
     was_cancelled = latest.state == Rebuild.State.CANCELLED
     return not was_cancelled and latest.finished_at < now() - AGAIN
 
@@ -131,11 +133,18 @@ def run(bell: Bell | None = None) -> dict[str, int]:
 
 
 def _at_work() -> Rebuild | None:
-    """The one that runs, if it has its turn."""
+    """The one that runs, if it has its turn, and this worker may do it."""
     rebuild = Rebuild.objects.filter(state=Rebuild.State.RUNNING).first()
-    if rebuild and builder.has_news() and now() < rebuild.updated_at + PATIENCE:
+    if rebuild is None or _is_of_later_algorithm(rebuild):
+        return None
+    if builder.has_news() and now() < rebuild.updated_at + PATIENCE:
         return None
     return rebuild
+
+
+def _is_of_later_algorithm(rebuild: Rebuild) -> bool:
+    """Whether newer workers began it: what they make is not to be made again in the old way."""
+    return int(rebuild.version.partition(":")[0]) > VERSION
 
 
 def _slice(rebuild: Rebuild) -> bool:

@@ -13,7 +13,7 @@ from django.utils.timezone import now
 
 from reports import builder, rebuild, tasks
 from reports.models import Rebuild, SessionReport
-from reports.parameters import PARAMETERS
+from reports.parameters import PARAMETERS, VERSION
 from tests.admin_ext.cast import staff
 from tests.cast import Sender, at, event, move
 from tests.processes import Process
@@ -24,6 +24,7 @@ from tracking.nudge import Bell
 
 SOMEBODY = Actor("somebody")
 API = "/api/reports/rebuild"
+LATER = f"{VERSION + 1}:00000000"
 
 
 @pytest.fixture
@@ -232,6 +233,24 @@ class TestAfterAChange:
         assert not rebuild.see_to_it()
         Rebuild.objects.update(version="0:00000000")  # and the algorithm changed once more
         assert rebuild.see_to_it()
+
+    def test_what_newer_workers_do_is_left_to_them(self, many: list[UUID]) -> None:
+        """While an update goes from machine to machine."""
+        outdate()
+        rebuild.see_to_it()
+        Rebuild.objects.update(version=LATER)
+        assert rebuild.run() == {"slices": 0}
+        assert rebuilt() == set()
+        Rebuild.objects.update(state="done", finished_at=now() - 2 * rebuild.AGAIN)
+        SessionReport.objects.update(version=LATER)
+        assert not rebuild.see_to_it()
+
+    def test_what_older_workers_left_is_gone_on_with(self, many: list[UUID]) -> None:
+        outdate()
+        rebuild.see_to_it()
+        Rebuild.objects.update(version="0:00000000")
+        assert rebuild.run() == {"slices": 3}
+        assert rebuilt() == {*many}
 
     def test_final_reports_are_not_outdated(self, many: list[UUID]) -> None:
         outdate()
