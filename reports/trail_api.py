@@ -18,9 +18,11 @@ from reports.models import SessionTrail
 from reports.moments import moment
 from reports.tasks import compute_trail
 from reports.trail import MOST_POINTS, Trail, TrailClick, View, strokes
+from tracking.api.auth import Reader
 from tracking.api.errors import ApiError
 from tracking.api.shapes import QUEUED
 from tracking.api.views import session_or_404
+from tracking.models import SessionApplication
 from tracking.nudge import BrokerAway, publish
 
 POINTS, LEAST_POINTS = 5_000, 2
@@ -79,6 +81,7 @@ class TrailView(APIView):
     )
     def get(self, request: Request, id: UUID) -> HttpResponse | Response:
         session = session_or_404(request, id)
+        check_shows_no_others(request, id)
         points = number_of(request, "points", POINTS, LEAST_POINTS, MOST_POINTS)
         width = number_of(request, "width", WIDTH, LEAST_WIDTH, MOST_WIDTH)
         as_picture = format_of(request) == "png"
@@ -98,6 +101,19 @@ class TrailView(APIView):
             line, _ = trail.thinned(points)
             return HttpResponse(picture.png(trail, line, width), PNG, headers=headers)
         return Response(answer(kept.trail, kept.stale, trail, points), headers=headers)
+
+
+def check_shows_no_others(request: Request, session_id: UUID) -> None:
+    """Raises `ApiError` for a key: a trail is of all the session's events, whoever sent them."""
+    if not isinstance(request.user, Reader) or request.user.caller is None:
+        return
+    senders = SessionApplication.objects.filter(session_id=session_id)
+    if senders.exclude(application_id=request.user.caller.application_id).exists():
+        message = (
+            "Other applications send to this session too, and its trail shows what they sent: only "
+            "staff may see it. Read your own events of it at /api/sessions/ID/events."
+        )
+        raise ApiError("forbidden", message)
 
 
 def queued(session_id: UUID) -> str:

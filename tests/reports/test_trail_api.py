@@ -268,3 +268,18 @@ class TestWhoMayRead:
         assert client.get(url(moved)).status_code == 403
         analyst.user_permissions.set(Permission.objects.filter(codename="view_sessionreport"))
         assert client.get(url(moved)).status_code == 200
+
+    def test_a_key_sees_none_that_shows_what_others_sent(
+        self, shop: Sender, stranger: Sender, moved: UUID
+    ) -> None:
+        trails.compute(moved)
+        stranger.send(clicked(moved, 4, "a.secret"))
+        trails.compute(moved)
+        for sender in (shop, stranger):
+            refused = sender.get(url(moved))
+            assert (refused.status_code, refused.json()["error"]["code"]) == (403, "forbidden")
+            assert "Other applications" in refused.json()["error"]["message"]
+        owner = Client()
+        owner.force_login(User.objects.create_superuser("owner"))
+        targets = {click["target"] for click in owner.get(url(moved)).json()["clicks"]}
+        assert "a.secret" in targets
