@@ -1,11 +1,14 @@
 """Reports as CSV, made by PostgreSQL page by page, so that neither memory nor a snapshot grows.
 
+A page waits in memory, and in a file where it is large, until the client has taken it.
+
 The order is that of the ids: a report that is built anew meanwhile is neither lost nor doubled.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from io import BytesIO
 from itertools import chain
+from tempfile import SpooledTemporaryFile
+from typing import IO
 from uuid import UUID
 
 from django.contrib.postgres.expressions import ArraySubquery
@@ -34,7 +37,8 @@ from reports.staleness import is_stale
 from tracking.ids import NIL
 from tracking.models import Application, SessionApplication
 
-PAGE_ROWS = 10_000
+PAGE_ROWS = 2_000
+IN_MEMORY, PIECE = 16 << 20, 1 << 20
 ID_CHARACTERS = 36
 TRUE, FALSE = Value("true"), Value("false")
 # One object of all names, which PostgreSQL makes once for a page.
@@ -130,25 +134,29 @@ def pages(
     head = ",".join(names).encode() + b"\n"
     after = NIL
     while True:
-        page, rows = copy(rows_after(after), names)
-        yield head + page
+        with SpooledTemporaryFile(IN_MEMORY) as page:
+            page.write(head)
+            rows = copy(rows_after(after), names, page)
+            page.seek(0)
+            while lines := page.readlines(PIECE):
+                yield b"".join(lines)
+                last_line = lines[-1]
         if rows < PAGE_ROWS:
             return
         head = b""
-        last_line = page.rfind(b"\n", 0, -1) + 1
-        after = UUID(page[last_line : last_line + ID_CHARACTERS].decode())
+        after = UUID(last_line[:ID_CHARACTERS].decode())
 
 
-def copy(reports: QuerySet[SessionReport], names: Sequence[str]) -> tuple[bytes, int]:
-    """The first page, and how many rows it has."""
+def copy(reports: QuerySet[SessionReport], names: Sequence[str], file: IO[bytes]) -> int:
+    """Writes the first page; how many rows it has."""
     rows = reports.order_by("pk").values_list(*columns(names))[:PAGE_ROWS]
     try:
         query = rows.query.sql_with_params()
     except EmptyResultSet:
-        return b"", 0
-    file = BytesIO()
+        return 0
     with transaction.atomic(), connection.cursor() as cursor, connection.wrap_database_errors:
         cursor.execute("SET LOCAL jit = off")  # to compile takes longer than a page
         sql = cursor.mogrify(*query).decode()
         cursor.copy_expert(f"COPY ({sql}) TO STDOUT WITH (FORMAT csv)", file)
-        return file.getvalue(), cursor.rowcount
+        copied: int = cursor.rowcount
+        return copied
