@@ -103,6 +103,14 @@ class RollupsView(APIView):
         if (end - start) / STEPS[step] > MOST_BUCKETS:
             message = f"That is more than {MOST_BUCKETS:,} buckets: choose a longer step, or a shorter period."
             raise ApiError("bad_value", message, "step")
+        try:
+            series = rollups.series(application, start, end, step, zone)
+        except rollups.TooMuch:
+            message = (
+                f"In this zone that is more than {rollups.MOST_ROWS:,} sums to add up: choose a longer "
+                "step, or a shorter period."
+            )
+            raise ApiError("bad_value", message, "step") from None
         whole = rollups.totals(application, start, end)
         return Response(
             {
@@ -112,7 +120,7 @@ class RollupsView(APIView):
                 "zone": zone.key,
                 "application": application,
                 "totals": shown(whole),
-                "buckets": [*map(shown, rollups.series(application, start, end, step, zone))],
+                "buckets": [*map(shown, series)],
             }
         )
 

@@ -4,25 +4,33 @@ The bounds of a period are made whole minutes: its start is rounded down, its en
 """
 
 import json
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain, groupby
+from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
-from django.db.backends.utils import CursorWrapper
 
-from reports.periods import Period, buckets, ceiled, floored, parts
+from reports.periods import STEPS, Period, buckets, ceiled, floored, parts
 from reports.rollup import COUNTED
 from reports.sketch import Sketch
 from reports.sums import Sum
 
+type Place = tuple[int, str, datetime, datetime]
+
 # Before every event: see tracking's limits for timestamps.
 BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
-
+# What one answer may sum up at most: an hour or a day of many a zone is a row for each minute.
+MOST_ROWS = 100_000
+# Of an answer of PostgreSQL, each of which may have as many sketches as a part has rows.
+ROWS_AT_ONCE = 10
+PART_ROWS = 60
+NONE: tuple[int, Iterable[Any]] = (-1, ())
+WITHOUT_JIT = "SET LOCAL jit = off;"  # to compile takes longer than the query
+SNAPSHOT = f"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; {WITHOUT_JIT}"
 # One range of the index for each part.
 PARTS = """
   FROM unnest(%(places)s::int[], %(steps)s::text[], %(starts)s::timestamptz[],
@@ -41,7 +49,7 @@ SUMS = (
         "jsonb_agg(errors) FILTER (WHERE errors <> '{{}}') AS errors, "
         + ", ".join(f"sum({name}) AS {name}" for name in COUNTED),
     )
-    + " WHERE found > 0"
+    + " WHERE found > 0 ORDER BY place"
 )
 SESSIONS = "SELECT coalesce(sum(started), 0), coalesce(sum(ended), 0)" + PARTS.replace(
     "{columns}", "sum(sessions_started) AS started, sum(sessions_ended) AS ended"
@@ -79,6 +87,10 @@ SELECT coalesce(extract(epoch FROM now() - min(written_at)), 0) FROM (
     SELECT min(written_at) FROM reports_rollupchange
 ) AS outbox
 """
+
+
+class TooMuch(Exception):
+    """More rows than `MOST_ROWS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +144,18 @@ def totals(application_id: int | None, start: datetime, end: datetime) -> Totals
 def series(
     application_id: int | None, start: datetime, end: datetime, step: str, zone: ZoneInfo
 ) -> list[Totals]:
-    """The same minute by minute, hour by hour or day by day in a zone; empty ones too."""
+    """The same minute by minute, hour by hour or day by day in a zone; empty ones too.
+
+    Raises `TooMuch`.
+    """
     return _totals(application_id, buckets(_whole_minutes(start, end), step, zone))
 
 
 def latest(periods: Sequence[Period]) -> list[Counts]:
     """Of periods of whole minutes: what the rollups say, and what waits to be added to them."""
-    with _cursor() as cursor:
-        cursor.execute(LATEST, _named(periods))
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(WITHOUT_JIT)
+        cursor.execute(LATEST, _named(_places(periods)))
         found = {place: Counts(*map(int, counts)) for place, *counts in cursor}
     return [found.get(place, Counts()) for place in range(len(periods))]
 
@@ -159,47 +175,75 @@ def _totals(application_id: int | None, periods: Sequence[Period]) -> list[Total
     """Of periods that follow each other."""
     if not periods:
         return []
-    with _cursor() as cursor:
-        cursor.execute(*_query(SESSIONS, application_id, [Period(BEGINNING, periods[0].start)]))
-        started, ended = map(int, cursor.fetchone())
-        cursor.execute(*_query(SUMS, application_id, periods))
-        sums = _sums(cursor)
-    found = []
+    places = _places(periods)
+    before = _places([Period(BEGINNING, periods[0].start)])
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(SNAPSHOT)
+            cursor.execute(*_query(SESSIONS, application_id, before))
+            started, ended = map(int, cursor.fetchone())
+        with connection.chunked_cursor() as cursor:
+            cursor.execute(*_query(SUMS, application_id, places))
+            rows = chain.from_iterable(iter(lambda: cursor.fetchmany(ROWS_AT_ONCE), []))
+            by_place = groupby(rows, itemgetter(0))
+            return list(_each(periods, by_place, started, ended))
+
+
+def _each(
+    periods: Sequence[Period],
+    by_place: Iterable[tuple[int, Iterable[Any]]],
+    started: int,
+    ended: int,
+) -> Iterator[Totals]:
+    """One after the other, so that no more than one has its sketches in memory."""
+    found = iter(by_place)
+    place, rows = next(found, NONE)
+    for number, period in enumerate(periods):
+        sums = Sum()
+        if place == number:
+            sums = _sum(rows)
+            place, rows = next(found, NONE)
+        started += int(sums.numbers["sessions_started"])
+        yield _of(period, sums, active=started - ended)
+        ended += int(sums.numbers["sessions_ended"])
+
+
+def _places(periods: Sequence[Period]) -> list[Place]:
+    """Raises `TooMuch`."""
+    found: list[Place] = []
+    rows = 0
     for place, period in enumerate(periods):
-        started += int(sums[place].numbers["sessions_started"])
-        found.append(_of(period, sums[place], active=started - ended))
-        ended += int(sums[place].numbers["sessions_ended"])
+        for step, start, end in parts(period):
+            rows += (end - start) // STEPS[step]
+            if rows > MOST_ROWS:
+                raise TooMuch
+            size = PART_ROWS * STEPS[step]
+            while start < end:
+                found.append((place, step, start, min(start + size, end)))
+                start += size
     return found
 
 
 def _query(
-    query: str, application_id: int | None, periods: Sequence[Period]
+    query: str, application_id: int | None, places: list[Place]
 ) -> tuple[str, dict[str, Any]]:
     is_application = "IS NULL" if application_id is None else "= %(application)s"
     text = query.format(is_application=is_application)
-    return text, _named(periods) | {"application": application_id}
+    return text, _named(places) | {"application": application_id}
 
 
-def _named(periods: Sequence[Period]) -> dict[str, list[Any]]:
-    """The parts of the periods, column by column."""
-    rows = [(place, *part) for place, period in enumerate(periods) for part in parts(period)]
+def _named(places: list[Place]) -> dict[str, list[Any]]:
+    """Column by column."""
     names = ("places", "steps", "starts", "ends")
-    return {name: [row[column] for row in rows] for column, name in enumerate(names)}
+    return {name: [place[column] for place in places] for column, name in enumerate(names)}
 
 
-@contextmanager
-def _cursor() -> Iterator[CursorWrapper]:
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL jit = off")  # to compile takes longer than the query
-        yield cursor
-
-
-def _sums(rows: Iterable[Any]) -> dict[int, Sum]:
-    sums: dict[int, Sum] = defaultdict(Sum)
-    for place, _, speeds, errors, *numbers in rows:
-        sums[place].add(dict(zip(COUNTED, numbers, strict=True)), bytes(speeds))
+def _sum(rows: Iterable[Any]) -> Sum:
+    sums = Sum()
+    for _, _, speeds, errors, *numbers in rows:
+        sums.add(dict(zip(COUNTED, numbers, strict=True)), bytes(speeds))
         for one in json.loads(errors or "[]"):
-            sums[place].add_errors(one)
+            sums.add_errors(one)
     return sums
 
 

@@ -15,6 +15,10 @@ NUMBERS = (
 )
 
 
+# More packed sketches than this are made one.
+LOOSE = 64
+
+
 class Sum:
     """Numbers by their names, errors by their codes, and packed sketches of speeds."""
 
@@ -28,7 +32,10 @@ class Sum:
         for name, number in numbers.items():
             self.numbers[name] += sign * number
         if speeds:
-            (self._added if sign > 0 else self._taken).append(speeds)
+            loose = self._added if sign > 0 else self._taken
+            loose.append(speeds)
+            if len(loose) > LOOSE:
+                loose[:] = [merged(b"".join(loose))]
 
     def add_errors(self, errors: Mapping[str, int]) -> None:
         for code, number in errors.items():

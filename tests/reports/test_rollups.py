@@ -1,7 +1,9 @@
 """What is read of the rollups, beside the same counted from the events and reports."""
 
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from random import Random
+from threading import Thread
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID, uuid4
@@ -16,11 +18,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
 from reports.builder import build_stale
-from reports.models import SessionReport
+from reports.models import Rollup, SessionReport
 from reports.periods import Period
 from reports.rollup import roll_up
 from reports.rollups import BEGINNING, behind_seconds, latest, series, totals
-from tests.cast import START, Sender, event, path
+from reports.sketch import Sketch
+from tests.cast import START, Sender, elsewhere, event, path
 from tracking.api.auth import session_token
 from tracking.models import Event
 
@@ -183,6 +186,49 @@ def test_no_event_is_read_for_it(busy: Sender) -> None:
     assert not [one["sql"] for one in queries if "tracking_event" in one["sql"]]
 
 
+def test_many_wide_sketches_do_not_fill_the_memory(shop: Sender) -> None:
+    """Hours of a zone that are sixty minutes of UTC each."""
+    start, minutes = datetime(2025, 6, 1, tzinfo=UTC), 3_000
+    sketch = Sketch((bucket, 1) for bucket in range(2_000)).packed()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO reports_rollup (application_id, step, start, events, sessions_started, "
+            "sessions_ended, distance_px, moving_us, samples, speeds, sent, stored, duplicate, "
+            "rejected, errors) SELECT NULL, 'minute', %s + n * interval '1 minute', "
+            "1, 0, 0, 0, 2000, 0, %s, 0, 0, 0, 0, '{}' FROM generate_series(0, %s) AS n",
+            [start, sketch, minutes - 1],
+        )
+    tracemalloc.start()
+    try:
+        found = series(None, start, start + minutes * MINUTE, "hour", ZoneInfo("Asia/Kolkata"))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert sum(row.events for row in found) == minutes
+    assert {row.speed_p50 for row in found} == {Sketch.unpacked(sketch).percentile(50)}
+    assert peak < 0.75 * minutes * len(sketch)
+
+
+def test_all_of_an_answer_is_of_one_moment(busy: Sender) -> None:
+    start = datetime(2025, 10, 26, tzinfo=UTC)
+    before = told(totals(None, start, start + DAY))
+    meddled: list[Any] = []
+
+    def meddle(execute: Any, sql: str, *args: Any) -> Any:
+        """Somebody erases a lot between the queries."""
+        if "string_agg" in sql and not meddled:
+            thread = Thread(target=elsewhere, args=(Rollup.objects.all().delete,))
+            thread.start()
+            thread.join()
+            meddled.append(thread)
+        return execute(sql, *args)
+
+    with connection.execute_wrapper(meddle):
+        assert told(totals(None, start, start + DAY)) == before
+    assert meddled
+    assert told(totals(None, start, start + DAY)) == (0, 0, 0, 0)
+
+
 class TestRoute:
     @pytest.fixture
     def analyst(self, shop: Sender) -> Client:
@@ -271,6 +317,7 @@ class TestRoute:
             ("from=2026-01-02&to=2026-01-01", "to", "after from"),
             ("from=2026-01-01&to=2026-01-01", "to", "after from"),
             ("from=2020-01-01&to=2026-01-01&step=minute", "step", "longer step"),
+            ("from=2025-01-01&to=2025-07-01&zone=Asia/Kolkata", "step", "100,000"),
             ("application=%00", "application", "text"),
             ("application=nobody", "application", "its id"),
             ("when=now", "when", "zone"),
