@@ -148,30 +148,26 @@ def _is_of_later_algorithm(rebuild: Rebuild) -> bool:
 
 
 def _slice(rebuild: Rebuild) -> bool:
-    """Whether it went on by one."""
+    """Whether it went on by one, which is of the next reports as many as are built together."""
     reports = next_reports(rebuild)
     if not reports:
         _note(rebuild, state=Rebuild.State.DONE, finished_at=now())
         return False
     ends = dict(reports)
-    went_on = False
-    for portion in builder.portions(builder.sizes_of([*ends], F("event_count"))):
-        built, failed = builder.build_each(portion, anew=True)
-        left = {*portion} - {one.session_id for one in built} - {*failed}
-        if Session.objects.filter(pk__in=left).exists():  # in other hands
-            return went_on
-        kept = sum(one.kept for one in built)
-        went_on = _note(
-            rebuild,
-            cursor_ended_at=ends[portion[-1]],
-            cursor_session=portion[-1],
-            done=rebuild.done + len(built) - kept,
-            skipped=rebuild.skipped + kept,
-            failed=rebuild.failed + len(failed),
-        )
-        if not went_on:
-            return False
-    return True
+    portion = next(builder.portions(builder.sizes_of([*ends], F("event_count"))))
+    built, failed = builder.build_each(portion, anew=True)
+    left = {*portion} - {one.session_id for one in built} - {*failed}
+    if Session.objects.filter(pk__in=left).exists():  # in other hands
+        return False
+    kept = sum(one.kept for one in built)
+    return _note(
+        rebuild,
+        cursor_ended_at=ends[portion[-1]],
+        cursor_session=portion[-1],
+        done=rebuild.done + len(built) - kept,
+        skipped=rebuild.skipped + kept,
+        failed=rebuild.failed + len(failed),
+    )
 
 
 def _note(rebuild: Rebuild, **progress: object) -> bool:

@@ -187,6 +187,24 @@ class TestBesideLiveReports:
         assert rebuild.run() == {"slices": 1}
         assert latest().done == 3
 
+    def test_it_waits_after_a_long_session_too(
+        self, shop: Sender, many: list[UUID], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(builder, "LONG_EVENTS", 1)
+        monkeypatch.setattr(rebuild, "PATIENCE", timedelta(hours=1))
+        rebuild.begin(SOMEBODY)
+        build = builder.build_each
+
+        def build_and_send(*args: Any, **kwargs: Any) -> Any:
+            built = build(*args, **kwargs)
+            shop.send(event(uuid4()))
+            return built
+
+        monkeypatch.setattr(builder, "build_each", build_and_send)
+        assert rebuild.run() == {"slices": 1}
+        assert rebuilt() & {*many} == {many[0]}
+        assert latest().done == 1
+
     def test_a_shift_is_short_and_the_next_one_is_rung_for(
         self, many: list[UUID], monkeypatch: pytest.MonkeyPatch
     ) -> None:
