@@ -44,9 +44,11 @@ SESSIONS_AT_ONCE = 25
 SHIFT_SECONDS = 1.0
 # A report whose session goes on is built anew after this long at the earliest.
 PAUSE_SECONDS = 0.2
-# Where a build fails, or takes so long, the session's next one comes after the others'.
+# Where a build fails, or takes so long, the session's next one comes after the others': this much
+# later, or so many times as long as it took, that those which take as long have their turn too.
 SLOW_SECONDS = 0.5
 LATER_SECONDS = 5.0
+LATER_TIMES = 5
 ATTEMPTS = 5
 SERIALIZATION_FAILURE = "40001"
 QUERY_CANCELED = "57014"
@@ -93,7 +95,7 @@ def build_stale(bell: Bell | None = None) -> dict[str, int]:
             # Or it was erased meanwhile.
             busy |= {*portion} - {one.session_id for one in done} - {*failed}
             later.add(failed)
-            later.note(portion, was_slow=monotonic() > began + SLOW_SECONDS)
+            later.note(portion, took=monotonic() - began)
             goes_on = shift.goes_on(behind)
             if not goes_on:
                 break
@@ -122,14 +124,19 @@ class Later:
         self.until: dict[UUID, float] = {}
         self.slow: set[UUID] = set()
 
-    def note(self, portion: Collection[UUID], was_slow: bool) -> None:
-        if was_slow and len(portion) > 1:
+    def note(self, portion: Collection[UUID], took: float) -> None:
+        """A portion that took so many seconds to build."""
+        if took <= SLOW_SECONDS:
+            return
+        if len(portion) > 1:
             self.slow = {*portion}
-        elif was_slow:
-            self.add(portion)
+        else:
+            self.add(portion, LATER_TIMES * took)
 
-    def add(self, session_ids: Iterable[UUID]) -> None:
-        self.until |= dict.fromkeys(session_ids, monotonic() + LATER_SECONDS)
+    def add(self, session_ids: Iterable[UUID], seconds: float = 0.0) -> None:
+        """To wait for so many seconds, and for `LATER_SECONDS` at the least."""
+        until = monotonic() + max(LATER_SECONDS, seconds)
+        self.until |= dict.fromkeys(session_ids, until)
 
     def now(self) -> set[UUID]:
         """Which these are."""

@@ -29,8 +29,10 @@ def rebuild() -> dict[str, int]:
 @shared_task(
     name="reports.recompute",
     autoretry_for=(builder.Busy,),
+    # For about half an hour: a long session waits until no other long one is folded.
     retry_backoff=1,
-    max_retries=5,
+    retry_backoff_max=10,
+    max_retries=360,
     # A session that kills its worker is a failure to be seen, not one to be tried for ever.
     reject_on_worker_lost=False,
 )

@@ -349,15 +349,15 @@ def test_builders_that_meet_build_each_report_once(shop: Sender) -> None:
 def test_who_was_slow_together_is_built_alone_and_who_is_slow_alone_waits(shop: Sender) -> None:
     first, second, third = order = [UUID(int=number) for number in (1, 2, 3)]
     later = builder.Later()
-    later.note([first, second], was_slow=True)
+    later.note([first, second], took=1.0)
     assert not later.now()
     assert list(builder.portions(builder.sizes_of(order), later.slow)) == [
         [first],
         [second],
         [third],
     ]
-    later.note([first], was_slow=False)
-    later.note([second], was_slow=True)
+    later.note([first], took=0.1)
+    later.note([second], took=1.0)
     assert later.now() == {second}
 
 

@@ -14,11 +14,14 @@ from reports.models import SessionReport
 from reports.parameters import PARAMETERS
 from tests.cast import Sender, at, elsewhere, event, move
 from tests.processes import Process
+from tests.reports.locking import Locking, locking
 from tests.waiting import until
 from tracking import locks
 from tracking.ids import first_id_at
 from tracking.models import Session
 from tracking.nudge import Bell
+
+__all__ = ["locking"]
 
 PATH_SAMPLES = 5_000
 PATH_SECONDS = 5
@@ -110,6 +113,41 @@ def test_a_late_event_makes_it_one_to_be_built_alone(shop: Sender, long: UUID) -
     shop.send(move(long, 9, 1, 1))
     assert builder.sizes_of([long]) == {long: 1}
     assert not builder.build(long).anew
+
+
+def test_a_recompute_waits_for_another_long_one_however_long(
+    long: UUID, locking: Locking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folding = locking("SELECT pg_advisory_xact_lock(%s)", str(locks.LONG_FOLD))
+    recompute, tries = builder.recompute, []
+
+    def recompute_until_the_other_ends(session: UUID) -> Any:
+        tries.append(session)
+        if len(tries) == 10:
+            folding.release()
+        return recompute(session)
+
+    monkeypatch.setattr(builder, "recompute", recompute_until_the_other_ends)
+    assert tasks.recompute.apply((str(long),)).get() == {"session": str(long), "revision": 1}
+    assert len(tries) == 10
+
+
+def test_whoever_takes_long_leaves_the_others_as_much_time(
+    long: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = builder.Later()
+    monkeypatch.setattr(builder, "_later", later)
+    build, hour, clock = builder.build_each, 3_600.0, [0.0]
+
+    def build_for_an_hour(portion: list[UUID]) -> Any:
+        clock[0] += hour
+        return build(portion)
+
+    monkeypatch.setattr(builder, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(builder, "build_each", build_for_an_hour)
+    builder.build_stale(Bell(tasks.build_stale))
+    clock[0] += hour
+    assert later.now() == {long}
 
 
 @pytest.mark.flow
