@@ -106,18 +106,25 @@ class _Tracing:
             return
         if name == "path":
             self._views.add(t, data)
+        if self._room == 0:
+            return
         if self._buffer.full():
             self._advance(before=t)
         self._buffer.add(t, name, data)
 
     def _advance(self, before: int | None) -> None:
-        samples = self._buffer.take(before)
+        samples = self._buffer.take(before).part(None, self._room)
         if len(samples.t) == 0:
             return
         self._first = int(samples.t[0]) if self._first is None else self._first
         self._last = int(samples.t[-1])
         for start in range(0, len(samples.t), BLOCK):
             self._thinner.add(samples.part(start, start + BLOCK))
+
+    @property
+    def _room(self) -> int:
+        """For so many more samples: of the others the report says nothing either."""
+        return PARAMETERS.max_samples - self._thinner.samples
 
     def trail(self) -> Trail:
         self._advance(before=None)

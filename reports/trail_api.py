@@ -23,11 +23,13 @@ from tracking.api.errors import ApiError
 from tracking.api.shapes import QUEUED
 from tracking.api.views import session_or_404
 from tracking.models import SessionApplication
-from tracking.nudge import BrokerAway, publish
+from tracking.nudge import BrokerAway, publish_once
 
 POINTS, LEAST_POINTS = 5_000, 2
 WIDTH, LEAST_WIDTH, MOST_WIDTH = 1_000, 100, 2_000
 RETRY_AFTER = "1"
+# However often it is asked for, a trail is one task in so many seconds.
+ONE_IN_SECONDS = 5
 FORMATS = ("json", "png")
 PNG = "image/png"
 PARAMETERS = [
@@ -81,7 +83,7 @@ class TrailView(APIView):
     )
     def get(self, request: Request, id: UUID) -> HttpResponse | Response:
         session = session_or_404(request, id)
-        check_shows_no_others(request, id)
+        check_may_see(request, id)
         points = number_of(request, "points", POINTS, LEAST_POINTS, MOST_POINTS)
         width = number_of(request, "width", WIDTH, LEAST_WIDTH, MOST_WIDTH)
         as_picture = format_of(request) == "png"
@@ -90,7 +92,7 @@ class TrailView(APIView):
             return Response({"task": queued(id)}, status=202, headers={"Retry-After": RETRY_AFTER})
         if kept.due:
             with suppress(BrokerAway):
-                publish(compute_trail, str(id))
+                publish_once(compute_trail, str(id), seconds=ONE_IN_SECONDS)
         made = f"{kept.trail.computed_at.timestamp()}.{int(kept.stale)}.{points}"
         etag = f'"{made}.{width}.png"' if as_picture else f'"{made}"'
         headers = {"ETag": etag, "Vary": "Accept"}
@@ -103,10 +105,12 @@ class TrailView(APIView):
         return Response(answer(kept.trail, kept.stale, trail, points), headers=headers)
 
 
-def check_shows_no_others(request: Request, session_id: UUID) -> None:
-    """Raises `ApiError` for a key: a trail is of all the session's events, whoever sent them."""
-    if not isinstance(request.user, Reader) or request.user.caller is None:
+def check_may_see(request: Request, session_id: UUID) -> None:
+    """Raises `ApiError` for a page's token, and for a key where others sent to the session too."""
+    if not isinstance(request.user, Reader):
         return
+    if request.user.caller is None:
+        raise ApiError("forbidden")
     senders = SessionApplication.objects.filter(session_id=session_id)
     if senders.exclude(application_id=request.user.caller.application_id).exists():
         message = (
@@ -118,7 +122,7 @@ def check_shows_no_others(request: Request, session_id: UUID) -> None:
 
 def queued(session_id: UUID) -> str:
     try:
-        return publish(compute_trail, str(session_id))
+        return publish_once(compute_trail, str(session_id), seconds=ONE_IN_SECONDS)
     except BrokerAway:
         raise ApiError("unavailable", "The task queue is away. Try again.") from None
 

@@ -8,6 +8,7 @@ from django.db import connection, transaction
 from django.utils.timezone import now
 
 from reports import trail
+from reports.assembly import LONG_EVENTS
 from reports.fold import FoldEvent
 from reports.models import SessionTrail
 from tracking import locks
@@ -45,8 +46,8 @@ def kept(session: Session) -> Kept:
 def compute(session_id: UUID) -> SessionTrail | None:
     """Brings a session's trail up to date, and gives it.
 
-    None where another worker is at it, or what it was made from has been changed meanwhile; the
-    next one who asks has it computed again. Raises `Session.DoesNotExist`.
+    None where another worker is at it, or at a long session as this is one, or what it was made
+    from has been changed meanwhile; the next one who asks has it computed again. Raises `Session.DoesNotExist`.
     """
     with transaction.atomic():
         if not locks.try_work(f"trail of {session_id}"):
@@ -56,6 +57,8 @@ def compute(session_id: UUID) -> SessionTrail | None:
         there = kept(session)
         if not there.stale:
             return there.trail
+        if session.event_count > LONG_EVENTS and not locks.try_long_fold():
+            return None
         with connection.chunked_cursor() as cursor:
             cursor.execute(EVENTS, [session_id])
             found = trail.compute(map(FoldEvent._make, cursor))

@@ -13,6 +13,7 @@ from math import inf
 from queue import Empty, Queue
 from socket import gethostname
 from time import monotonic, sleep
+from uuid import uuid4
 
 from celery import Task
 from django.conf import settings
@@ -182,7 +183,22 @@ class BrokerAway(Exception):
 _publishing = threading.BoundedSemaphore(8)
 
 
-def publish(task: "Task[..., object]", *args: str, timeout: float = 2.0) -> str:
+def publish_once(task: "Task[..., object]", *args: str, seconds: int) -> str:
+    """As `publish`; gives the id of the one that was queued less than so many seconds ago, if any."""
+    key, mine = ":".join(["queued", task.name, *args]), str(uuid4())
+    first = _ask(lambda: cache.get_or_set(key, mine, seconds), otherwise=mine)
+    if first != mine:
+        return str(first)
+    try:
+        return publish(task, *args, task_id=mine)
+    except BrokerAway:
+        _ask(lambda: cache.delete(key), otherwise=False)
+        raise
+
+
+def publish(
+    task: "Task[..., object]", *args: str, task_id: str | None = None, timeout: float = 2.0
+) -> str:
     """Queues a task that somebody waits for, and gives its id; raises `BrokerAway` in time.
 
     A frozen broker holds a publisher for as long as it is frozen, so that it is done in a thread
@@ -194,7 +210,7 @@ def publish(task: "Task[..., object]", *args: str, timeout: float = 2.0) -> str:
 
     def send() -> None:
         try:
-            answer.put(task.apply_async(args, retry=False).id)
+            answer.put(task.apply_async(args, task_id=task_id, retry=False).id)
         except Exception as error:  # each transport has errors of its own
             answer.put(error)
         finally:

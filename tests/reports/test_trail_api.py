@@ -1,6 +1,7 @@
 """GET /sessions/{id}/trail: who computes it when, what it says, and that it goes with its session."""
 
 import threading
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,9 +14,11 @@ from PIL import Image
 
 from reports import builder, trail, trails
 from reports.models import SessionTrail
+from reports.parameters import PARAMETERS
 from reports.tasks import compute_trail
 from tests.cast import Sender, at, elsewhere, event, move, path
 from tracking import erase, locks
+from tracking.api.auth import session_token
 from tracking.audit import Actor
 from tracking.models import Event, Session
 
@@ -238,6 +241,34 @@ def test_two_workers_do_not_compute_the_same(shop: Sender, moved: UUID) -> None:
     assert trails.compute(moved) is not None
 
 
+def test_while_a_long_session_is_folded_no_other_long_one_has_its_trail_computed(
+    shop: Sender, moved: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trails, "LONG_EVENTS", 6)
+    with transaction.atomic():
+        assert locks.try_long_fold()
+        results: list[Any] = []
+        elsewhere_in_a_thread(lambda: results.append(trails.compute(moved)))
+        assert results == [None]
+    assert trails.compute(moved) is not None
+
+
+def test_of_very_many_samples_it_shows_those_of_the_report(
+    shop: Sender, moved: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trail, "PARAMETERS", replace(PARAMETERS, max_samples=4))
+    trails.compute(moved)
+    answer = shop.get(url(moved)).json()
+    assert (answer["samples"], answer["strokes"][-1]["t"]) == (4, [2_000])
+    assert len(answer["clicks"]) == 4
+
+
+def test_however_often_it_is_asked_for_it_is_one_task(shop: Sender, moved: UUID) -> None:
+    first, second = (shop.get(url(moved)) for _ in range(2))
+    assert (first.status_code, second.status_code) == (202, 202)
+    assert first.json() == second.json()
+
+
 def test_one_that_is_current_is_left_as_it_is(shop: Sender, moved: UUID) -> None:
     for _ in range(2):
         result = compute_trail.apply(args=(str(moved),)).get()
@@ -260,6 +291,10 @@ class TestWhoMayRead:
     def test_no_other_application(self, stranger: Sender, moved: UUID) -> None:
         assert stranger.get(url(moved)).status_code == 404
         assert stranger.get(url(uuid4())).status_code == 404
+
+    def test_no_capture_page(self, moved: UUID) -> None:
+        headers = {"X-Eye-Session-Token": session_token(moved)}
+        assert Client().get(url(moved), headers=headers).status_code == 403
 
     def test_staff_who_may_see_reports(self, moved: UUID) -> None:
         trails.compute(moved)

@@ -11,7 +11,7 @@ from tests.cast import Sender, at, event
 from tracking import claims
 from tracking.digest import digest_until_empty
 from tracking.models import Batch, Event
-from tracking.nudge import NUDGED, Bell, BrokerAway, Shift, publish
+from tracking.nudge import NUDGED, Bell, BrokerAway, Shift, publish, publish_once
 from tracking.tasks import digest
 
 KEY = "nudge:tracking.digest"
@@ -130,3 +130,13 @@ def test_where_no_thread_is_to_be_had_none_is_thought_busy(no_thread: None) -> N
         assert isinstance(away.value.__cause__, RuntimeError)
     threading.stack_size(0)
     assert publish(digest)
+
+
+def test_what_could_not_be_queued_is_not_thought_queued(no_thread: None) -> None:
+    cache.delete(f"queued:{digest.name}")
+    for _ in range(2):
+        with pytest.raises(BrokerAway):
+            publish_once(digest, seconds=60)
+    threading.stack_size(0)
+    queued = publish_once(digest, seconds=60)
+    assert publish_once(digest, seconds=60) == queued
