@@ -186,9 +186,9 @@ _publishing = threading.BoundedSemaphore(8)
 def publish_once(task: "Task[..., object]", *args: str, seconds: int) -> str:
     """As `publish`; gives the id of the one that was queued less than so many seconds ago, if any."""
     key, mine = ":".join(["queued", task.name, *args]), str(uuid4())
-    first = _ask(lambda: cache.get_or_set(key, mine, seconds), otherwise=mine)
+    first = _ask(lambda: str(cache.get_or_set(key, mine, seconds) or mine), otherwise=mine)
     if first != mine:
-        return str(first)
+        return first
     try:
         return publish(task, *args, task_id=mine)
     except BrokerAway:
