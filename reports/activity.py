@@ -4,6 +4,7 @@ from typing import Self
 
 import msgspec
 
+from reports.minutes import MINUTE_US
 from reports.parameters import Parameters
 
 
@@ -32,7 +33,8 @@ class Activity(msgspec.Struct):
 
     events: their number. kinds: by category and name. active_us: Σ of the times between
     consecutive events that are ≤ active_gap_ms, µs. rage_bursts: maximal runs of
-    ≥ rage_clicks clicks with each near the one before.
+    ≥ rage_clicks clicks with each near the one before. minutes: in how many (UTC) there were
+    events.
 
     Only the first `Parameters.kinds` different kinds are told apart, which bounds the
     state; events of later kinds are counted in other_kinds.
@@ -45,6 +47,7 @@ class Activity(msgspec.Struct):
     page_views: int = 0
     submits: int = 0
     active_us: int = 0
+    minutes: int = 0
     first_us: int | None = None
     last_us: int | None = None
     clicks: int = 0
@@ -64,6 +67,8 @@ class Activity(msgspec.Struct):
             self.page_views += 1
         elif category == "form interaction" and name == "submit":
             self.submits += 1
+        if self.last_us is None or t // MINUTE_US > self.last_us // MINUTE_US:
+            self.minutes += 1
         if self.last_us is None:
             self.first_us = t
         elif t - self.last_us <= parameters.active_gap_ms * 1000:

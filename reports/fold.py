@@ -89,7 +89,7 @@ class Folded(NamedTuple):
     """The new state; the seconds touched, as whole rows, ascending; how many events.
 
     minutes, heat: what these events, and no others, add to each minute, and to each page
-    and hour, ascending.
+    and hour, ascending; events that are after the first max_minutes with any add nothing.
     """
 
     state: State
@@ -162,8 +162,10 @@ class _Folding:
                 return
             raise OutOfOrder(f"event {event.id} does not lie after the last one")
         self._last = place
-        self._minutes.count(t, event.application_id)
         self._activity.add(t, event.category, event.name, self._parameters)
+        self._heat.is_open = self._activity.minutes <= self._parameters.max_minutes
+        if self._heat.is_open:
+            self._minutes.count(t, event.application_id)
         if event.category == "pointer":
             self._add_pointer(t, event.name, event.data, event.application_id)
 

@@ -78,6 +78,7 @@ class Heat:
     """What one run of the fold finds, bin by bin; the state given is left as it is."""
 
     def __init__(self, state: HeatState, max_samples: int) -> None:
+        self.is_open = True  # or nothing more is counted
         self._samples = state.samples
         self._max_samples = max_samples
         self._pages = dict.fromkeys(state.pages)
@@ -95,7 +96,7 @@ class Heat:
 
     def frame(self, t: int, application_id: int, page: Page | None, samples: int) -> Frame:
         """Of an event at `t` (µs since 1970) with so many samples, given in the order of events."""
-        if self._samples >= self._max_samples:
+        if not self.is_open or self._samples >= self._max_samples:
             return NOWHERE
         self._samples += samples
         if page is None or page.path is None:
@@ -105,7 +106,7 @@ class Heat:
 
     def click(self, t: int, application_id: int, data: str) -> None:
         """Counted on the page that it names, or that of the last path before it."""
-        if self._samples >= self._max_samples:
+        if not self.is_open or self._samples >= self._max_samples:
             return
         try:
             click = _click.decode(data)

@@ -50,7 +50,10 @@ class Metrics(msgspec.Struct, frozen=True):
         ≤ rage_ms after and ≤ rage_px (Euclid) from the one before.
     flags: `coarse` if median_dt_ms > coarse_ms, `teleports` if peak_speed >
         teleport_speed, `clock_skew` if |clock offset| > skew_ms, `capped` if there were
-        more than max_samples samples: those after the first so many are not measured.
+        more than max_samples samples, or samples in more than max_seconds seconds or
+        max_minutes minutes: those after the first so many are not measured. So it is where
+        there were events in more than max_minutes minutes: none of the later ones has a
+        part in the rollups.
     """
 
     version: str
@@ -101,7 +104,7 @@ def report(
     first_us, last_us = activity.first_us, activity.last_us
     span_us = _between(pointer.first_us, pointer.last.t if pointer.last else None)
     median_dt_ms = _median_dt_ms(pointer)
-    flags = _flags(median_dt_ms, pointer, clock_offset_ms, parameters)
+    flags = _flags(median_dt_ms, activity, pointer, clock_offset_ms, parameters)
     return Metrics(
         version=parameters.version,
         events=activity.events,
@@ -180,6 +183,7 @@ def _straightness(pointer: PointerState) -> float | None:
 
 def _flags(
     median_dt_ms: float | None,
+    activity: Activity,
     pointer: PointerState,
     clock_offset_ms: float | None,
     parameters: Parameters,
@@ -188,6 +192,6 @@ def _flags(
         "coarse": (median_dt_ms or 0) > parameters.coarse_ms,
         "teleports": pointer.peak > parameters.teleport_speed,
         "clock_skew": abs(clock_offset_ms or 0) > parameters.skew_ms,
-        "capped": pointer.capped,
+        "capped": pointer.capped or activity.minutes > parameters.max_minutes,
     }
     return tuple(flag for flag, is_raised in raised.items() if is_raised)

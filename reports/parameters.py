@@ -24,6 +24,8 @@ class Parameters:
     skew_ms: int = 60_000
     kinds: int = 500
     max_samples: int = 8_000_000
+    max_minutes: int = 50_000
+    max_seconds: int = 250_000
 
     @property
     def version(self) -> str:

@@ -13,10 +13,10 @@ import msgspec
 import numpy as np
 
 from reports.angle import angle_between
-from reports.minutes import Minutes
+from reports.minutes import MINUTE_US, Minutes
 from reports.parameters import Parameters
 from reports.samples import UNKNOWN_PAGE, Pages, Samples
-from reports.seconds import PointerSecond, Second, tally
+from reports.seconds import SECOND_US, PointerSecond, Second, tally
 from reports.sketch import Bools, Floats, Ints, Pairs, Sketch
 
 CLOSED = -1
@@ -55,7 +55,8 @@ class PointerState(msgspec.Struct):
     weighted by Δt in µs. steps: sketch of Δt in µs. accelerations: sketch of |v_i+1 −
     v_i| / ((t_i+1 − t_i−1)/2) in px/s² inside a stroke, weighted by t_i+1 − t_i−1.
 
-    capped: whether samples were left out, because max_samples were measured before them.
+    minutes, seconds: in how many (UTC) there were samples. capped: whether samples were left
+    out, because as many were measured before them as may be, or in as many seconds or minutes.
 
     The rest is what going on needs: the first time, the last sample, the second still
     open, the last uncut interval's speed and Δt (pace), and of the stroke still open
@@ -76,6 +77,8 @@ class PointerState(msgspec.Struct):
     speeds: Pairs = []
     steps: Pairs = []
     accelerations: Pairs = []
+    minutes: int = 0
+    seconds: int = 0
     capped: bool = False
     first_us: int | None = None
     last: Sample | None = None
@@ -134,16 +137,14 @@ class Tracer:
         return last is None or len(samples.t) == 0 or last.t < int(samples.t[0])
 
     def leaves_out(self, t: int) -> bool:
-        """Whether samples from `t` on change nothing any more, whatever they are."""
-        last = self._state.last
-        return self._state.capped and last is not None and last.t < t
+        """Whether samples from `t` on change nothing any more, here and in the heat."""
+        state, last = self._state, self._state.last
+        is_full = state.samples >= self._parameters.max_samples
+        return is_full and state.capped and last is not None and t > last.t
 
     def advance(self, block: Samples) -> None:
         """Fold samples of strictly increasing times that all lie after the last one."""
-        room = self._parameters.max_samples - self._state.samples
-        if len(block.t) > room:
-            self._state.capped = True
-            block = block.part(None, room)
+        block = self._measured(block)
         if len(block.t) == 0:
             return
         samples = self._with_last(block)
@@ -158,6 +159,25 @@ class Tracer:
         self._add_flips(samples, intervals)
         self._add_times(block, intervals, len(samples.t) - len(block.t))
         self._remember(block, samples)
+
+    def _measured(self, block: Samples) -> Samples:
+        """The first of these samples, up to where one is too many, or its second or minute is."""
+        if len(block.t) == 0:
+            return block
+        state, most = self._state, self._parameters
+        last = state.last.t if state.last else None
+        minutes = state.minutes + count_begun(last, block.t, MINUTE_US)
+        seconds = state.seconds + count_begun(last, block.t, SECOND_US)
+        room = min(
+            most.max_samples - state.samples,
+            int(np.searchsorted(minutes, most.max_minutes, side="right")),
+            int(np.searchsorted(seconds, most.max_seconds, side="right")),
+        )
+        if room < len(block.t):
+            state.capped = True
+        if room > 0:
+            state.minutes, state.seconds = int(minutes[:room][-1]), int(seconds[:room][-1])
+        return block.part(None, room)
 
     def _with_last(self, block: Samples) -> Samples:
         """The block behind the last sample folded, from which its first interval goes."""
@@ -251,6 +271,16 @@ class Tracer:
         state.samples += len(block.t)
         state.first_us = int(block.t[0]) if state.first_us is None else state.first_us
         state.last = Sample(t, x, y, page)
+
+
+def count_begun(last: int | None, times: Ints, us: int) -> Ints:
+    """For each of the ascending times, how many periods of `us` have times since `last` (µs).
+
+    The one that `last` is in does not count.
+    """
+    at = times // us
+    before = at[0] - 1 if last is None else last // us
+    return np.cumsum(np.diff(at, prepend=before) > 0)
 
 
 def known_pages(page: Ints) -> Ints:

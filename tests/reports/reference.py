@@ -76,7 +76,7 @@ def reference(
     clock_offset_ms: float | None = None,
 ) -> Reference:
     events = sorted({e.id: e for e in given}.values(), key=lambda e: (e.timestamp, e.id))
-    samples = samples_of(events)[: p.max_samples]
+    samples = measured(samples_of(events), p)
     strokes, gaps = strokes_of(samples, p)
     result = Reference()
     result.fields = {
@@ -101,6 +101,17 @@ def samples_of(events: Sequence[FoldEvent]) -> list[Sample]:
     samples = sorted(at_time.values(), key=lambda s: s.t)
     for before, sample in pairwise(samples):
         sample.page = before.page if sample.page is None else sample.page
+    return samples
+
+
+def measured(samples: list[Sample], p: Parameters) -> list[Sample]:
+    minutes, seconds = set[int](), set[int]()
+    for number, sample in enumerate(samples):
+        minutes.add(sample.t // 60_000_000)
+        seconds.add(sample.t // 1_000_000)
+        many = number >= p.max_samples or len(seconds) > p.max_seconds
+        if many or len(minutes) > p.max_minutes:
+            return samples[:number]
     return samples
 
 

@@ -263,6 +263,29 @@ def test_samples_after_the_first_so_many_are_not_measured(
 
 
 @CASES
+@given(sessions(), st.integers(0, 4), st.integers(0, 3), st.data())
+def test_nor_are_those_after_the_first_so_many_seconds_and_minutes(
+    events: list[FoldEvent], seconds: int, minutes: int, data: st.DataObject
+) -> None:
+    parameters = replace(PARAMETERS, max_seconds=seconds, max_minutes=minutes)
+    builder = Builder(as_text, parameters)
+    for batch in in_batches(data, data.draw(st.permutations(events))):
+        builder.take(batch)
+    assert builder.result() == result(events, parameters)
+    folded = fold(None, events, parameters)
+    assert len(folded.seconds) <= seconds
+    assert len(folded.minutes) <= 2 * minutes  # those with samples, and those with events
+    found = finish(folded.state)
+    expected = reference(events, parameters)
+    for name, value in expected.fields.items():
+        assert getattr(found, name) == about(value), name
+    everything = fold(None, events, PARAMETERS)
+    with_events = sum(bool(minute.events) for minute in everything.minutes.values())
+    is_less = found.samples < everything.state.pointer.samples
+    assert ("capped" in found.flags) == (is_less or with_events > minutes)
+
+
+@CASES
 @given(sessions(), st.data())
 def test_it_goes_on_exactly_when_everything_lies_after(
     events: list[FoldEvent], data: st.DataObject

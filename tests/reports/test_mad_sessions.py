@@ -2,6 +2,7 @@
 
 import secrets
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,7 +11,7 @@ import pytest
 from django.db import connection, transaction
 
 from reports import assembly, builder, tasks
-from reports.models import SessionReport
+from reports.models import PointerSecond, SessionMinute, SessionReport
 from reports.parameters import PARAMETERS
 from tests.cast import Sender, at, elsewhere, event, move
 from tests.processes import Process
@@ -148,6 +149,22 @@ def test_whoever_takes_long_leaves_the_others_as_much_time(
     builder.build_stale(Bell(tasks.build_stale))
     clock[0] += hour
     assert later.now() == {long}
+
+
+def test_a_session_of_very_many_minutes_has_no_more_of_them_in_the_rollups(
+    shop: Sender, session: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = replace(PARAMETERS, max_minutes=3, max_seconds=2)
+    for module in (assembly, builder):
+        monkeypatch.setattr(module, "PARAMETERS", few)
+    for minute in (4, -3, 2, -1, -5):
+        shop.send(move(session, 60 * minute, minute, 0), event(session, timestamp=at(60 * minute)))
+        builder.build_stale()
+    report = SessionReport.objects.get()
+    assert (report.events, report.samples, report.flags) == (10, 2, ["capped"])
+    assert SessionMinute.objects.count() == 3
+    assert PointerSecond.objects.count() == 2
+    assert SessionMinute.objects.latest("minute").minute < datetime.fromisoformat(at(0))
 
 
 @pytest.mark.flow
