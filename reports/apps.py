@@ -8,8 +8,9 @@ class ReportsConfig(AppConfig):
 
     def ready(self) -> None:
         from reports.models import SessionReport
-        from reports.tasks import ring, take_back
-        from tracking.signals import sessions_changed
+        from reports.tasks import forget, ring, take_back
+        from tracking.signals import session_erasing, sessions_changed
 
         sessions_changed.connect(ring, dispatch_uid="reports.ring")
+        session_erasing.connect(forget, dispatch_uid="reports.forget")
         pre_delete.connect(take_back, sender=SessionReport, dispatch_uid="reports.take_back")

@@ -5,7 +5,7 @@ from celery import shared_task
 
 from reports import builder, contributions, heat_contributions, rollup, trails
 from reports import rebuild as rebuilds
-from reports.models import SessionReport
+from reports.models import PointerSecond, SessionReport, SessionTrail
 from tracking.nudge import Bell
 
 
@@ -71,3 +71,9 @@ def ring(**signal: object) -> None:
 def take_back(instance: SessionReport, **signal: object) -> None:
     contributions.take_back(instance)
     heat_contributions.take_back(instance)
+
+
+def forget(session_id: UUID, **signal: object) -> None:
+    """What the next build makes of the events that are left owes nothing to those that went."""
+    for made in (SessionReport, PointerSecond, SessionTrail):
+        made._default_manager.filter(session=session_id).delete()

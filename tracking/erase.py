@@ -19,7 +19,7 @@ from tracking.models import (
     Session,
     SessionApplication,
 )
-from tracking.signals import sessions_changed
+from tracking.signals import session_erasing, sessions_changed
 from tracking.validation import ValidEvent, validate
 
 NO_TYPES = Types({}, frozenset())
@@ -145,6 +145,7 @@ def _erase_rows(id: UUID, application_id: int | None) -> dict[str, int]:
             Session.objects.filter(pk=id).update(expired_events=0)
             gone = gone_with_partitions([id], deleted=events)
             _shrink([Removed(id, application_id, events, 0), *rejected, *gone])
+            session_erasing.send(sender=None, session_id=id)
         else:
             session.delete()
     return {"events": events, "rejected": len(rejected)}

@@ -2,3 +2,7 @@ from django.dispatch import Signal
 
 # Sent after the commit in which sessions got new rows. Receivers must not fail or block.
 sessions_changed = Signal()
+
+# Sent in the transaction that erases an application's part of a session which others sent to as well,
+# under the session's lock: what was made of its events has to go.
+session_erasing = Signal()

@@ -1,20 +1,23 @@
 """Reports of sessions whose events are kept no longer: what goes on, what is final, what is refused."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from reports import builder, rebuild, tasks
-from reports.models import PointerSecond, SessionReport
+from reports import builder, rebuild, tasks, trails
+from reports.models import PointerSecond, Rollup, SessionMinute, SessionReport, SessionTrail
+from reports.rollup import roll_up
 from tests.admin_ext.cast import signed_in
-from tests.cast import Sender, event
+from tests.cast import Sender, elsewhere, event
 from tests.tracking.test_reprocess import SOMEBODY
 from tests.tracking.test_retention import keep, numbers, run, seconds, stroke
-from tracking import corrections, erase, retention
+from tracking import corrections, erase, locks, retention
 from tracking.models import Event, Session
 
 
@@ -145,6 +148,59 @@ def test_what_one_application_sent_is_erased_from_the_report(
     kept = Session.objects.get()
     assert (kept.event_count, kept.expired_events) == (1, 0)
     assert kept.first_at == kept.last_at == Event.objects.get().timestamp
+
+
+def test_what_was_erased_does_not_stay_because_something_expires_next(
+    shop: Sender, stranger: Sender, session: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anybody has built the report anew."""
+    monkeypatch.setattr(retention, "REPORTS_PATIENCE_SECONDS", 0.0)
+    shop.send(stroke(session, 32, 0), stroke(session, 30, 10))
+    stranger.send(stroke(session, 30, 20))
+    builder.build_stale()
+    trails.compute(session)
+    erase.erase_session(session, stranger.application_id, SOMEBODY)
+    for model in (SessionReport, SessionMinute, PointerSecond, SessionTrail):
+        assert not model._default_manager.exists()
+    keep(shop, 31)
+    assert run().events == 1
+    builder.build_stale()
+    roll_up()
+    report = SessionReport.objects.get()
+    assert (report.events, report.samples, report.final) == (1, 2, True)
+    assert len(seconds(session)) == 1
+    theirs = Rollup.objects.filter(application=stranger.application_id)
+    assert not theirs.exclude(events=0, samples=0, sessions_started=0).exists()
+    of_all = Rollup.objects.filter(application=None).exclude(events=0)
+    assert {row.events for row in of_all} == {1}
+
+
+def test_a_report_that_is_erased_while_it_is_built_does_not_come_back(
+    shop: Sender, stranger: Sender, session: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the snapshot of the build and its lock."""
+    shop.send(stroke(session, 30, 10))
+    stranger.send(stroke(session, 30, 20))
+    builder.build_stale()
+    shop.send(stroke(session, 30, 30))
+    snapshot = locks.try_sessions
+
+    def erase_meanwhile(ids: Any) -> Any:
+        monkeypatch.undo()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        with ThreadPoolExecutor(1) as other:
+            owner = stranger.application_id
+            other.submit(elsewhere, erase.erase_session, session, owner, SOMEBODY).result()
+        return snapshot(ids)
+
+    monkeypatch.setattr(locks, "try_sessions", erase_meanwhile)
+    builder.build(session)
+    report = SessionReport.objects.get()
+    assert (report.events, report.build) == (2, 1)
+    roll_up()
+    days = Rollup.objects.filter(application=None, step="day").exclude(events=0)
+    assert {row.events for row in days} == {2}
 
 
 def test_without_a_report_before_it_is_made_of_what_is_left(
