@@ -177,16 +177,9 @@ def _folded(due: Sequence[Due]) -> dict[Due, Folded]:
             if one.state is None:
                 raise
             continue
-        if one.report is None or _is_all(one, folded):
+        if one.report is None or folded.state.events == one.events:
             found[one] = folded
     return found
-
-
-def _is_all(one: Due, folded: Folded) -> bool:
-    """Whether there are no others; an application that is new has a part in all minutes."""
-    known = one.report.application_ids if one.report and one.state else None
-    is_known = known is None or _senders(folded) <= {*known}
-    return folded.state.events == one.events and is_known
 
 
 def _senders(folded: Folded) -> set[int]:
@@ -256,6 +249,7 @@ def _report(one: Due, folded: Folded) -> SessionReport:
     errors, offset = one.session.error_count, one.session.clock_offset_ms
     metrics = finish(folded.state, errors=errors, clock_offset_ms=offset)
     went_on = one.state is not None and one.report is not None
+    known = (one.report.application_ids if one.report and went_on else None) or ()
     is_whole = folded.state.events == one.events
     return SessionReport(
         session=one.session,
@@ -266,9 +260,7 @@ def _report(one: Due, folded: Folded) -> SessionReport:
         anew_build=one.report.anew_build if one.report and went_on else one.number,
         final=not is_whole or (one.report is not None and one.report.final and went_on),
         state=folded.state.to_json() if is_whole else None,
-        application_ids=one.report.application_ids
-        if one.report and went_on
-        else sorted(_senders(folded)),
+        application_ids=sorted({*known, *_senders(folded)}),
         **_columns(metrics),
     )
 

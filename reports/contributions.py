@@ -25,7 +25,8 @@ NOTHING = Minute()
 class Build(NamedTuple):
     """A report as it was and as it is, and what its build found in each minute and on each page.
 
-    Anew, that is all there is; else it is what comes to the minutes and the heat that are kept.
+    Anew, that is all there is; else it is what comes to the minutes and the heat that are kept. An
+    application that is new has a part in all minutes.
     """
 
     before: SessionReport | None
@@ -38,6 +39,11 @@ class Build(NamedTuple):
     def same_applications(self) -> bool:
         return bool(self.before and self.before.application_ids == self.report.application_ids)
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether it leaves the minutes alone to which nothing comes."""
+        return self.same_applications and not self.anew
+
 
 def contribute(builds: Sequence[Build]) -> None:
     """Keeps the minutes of these builds, in their transaction, and tells the rollups."""
@@ -47,13 +53,12 @@ def contribute(builds: Sequence[Build]) -> None:
         old, new = kept[build.report.pk], build.found
         if build.anew:
             gone += [(build.report.pk, at) for at in old.keys() - new.keys()]
-            written = {at: minute for at, minute in new.items() if old.get(at) != minute}
-            if build.same_applications:
-                old = {at: minute for at, minute in old.items() if new.get(at) != minute}
-                new = written
         else:
-            written = {at: old.get(at, NOTHING).plus(minute) for at, minute in new.items()}
-            old = {}
+            new = old | {at: old.get(at, NOTHING).plus(minute) for at, minute in new.items()}
+        written = {at: minute for at, minute in new.items() if old.get(at) != minute}
+        if build.same_applications:
+            old = {at: minute for at, minute in old.items() if new.get(at) != minute}
+            new = written
         if build.before:
             changes.add(build.before, old, sign=-1)
         changes.add(build.report, new)
@@ -120,12 +125,12 @@ def numbers(minute: Minute, application: int | None) -> dict[str, float]:
 
 
 def _kept(builds: Iterable[Build]) -> dict[UUID, dict[datetime, Minute]]:
-    """The minutes there are of the sessions folded anew, and those that the others go on with."""
-    anew = [build.report.pk for build in builds if build.anew and build.before]
-    others = [build for build in builds if not build.anew]
+    """All that there are, but of sessions that go on just those that something comes to."""
+    others = [build for build in builds if build.goes_on]
+    whole = [build.report.pk for build in builds if build.before and not build.goes_on]
     touched = {at for build in others for at in build.found}
     gone_on_with = Q(report__in=[build.report.pk for build in others], minute__in=touched)
-    return _read(SessionMinute.objects.filter(Q(report__in=anew) | gone_on_with))
+    return _read(SessionMinute.objects.filter(Q(report__in=whole) | gone_on_with))
 
 
 def _read(rows: Iterable[SessionMinute]) -> dict[UUID, dict[datetime, Minute]]:

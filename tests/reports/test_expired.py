@@ -1,6 +1,7 @@
 """Reports of sessions whose events are kept no longer: what goes on, what is final, what is refused."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -9,10 +10,12 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
+from django.utils.timezone import now
 
 from reports import builder, rebuild, tasks, trails
 from reports.models import PointerSecond, Rollup, SessionMinute, SessionReport, SessionTrail
 from reports.rollup import roll_up
+from reports.rollups import totals
 from tests.admin_ext.cast import signed_in
 from tests.cast import Sender, elsewhere, event
 from tests.tracking.test_reprocess import SOMEBODY
@@ -107,6 +110,25 @@ def test_a_refusal_does_not_keep_it_from_going_on(shop: Sender, half: UUID) -> N
     assert builder.build_stale() == {"built": 1, "failed": 0}
     found = report_of(shop, half)
     assert (found["events"], found["samples"], found["final"]) == (3, 6, True)
+
+
+def test_an_application_that_is_new_does_not_keep_it_from_going_on(
+    shop: Sender, stranger: Sender, half: UUID
+) -> None:
+    stranger.send(stroke(half, 30, 20))
+    assert builder.build_stale() == {"built": 1, "failed": 0}
+    shop.send(stroke(half, 30, 30))
+    builder.build_stale()
+    report = SessionReport.objects.get()
+    assert (report.events, report.samples, report.final) == (4, 8, False)
+    assert (report.anew_build, report.build) == (1, 3)
+    roll_up()
+    for application, events in ((None, 4), (shop.application_id, 3), (stranger.application_id, 1)):
+        whole = totals(application, now() - timedelta(days=40), now())
+        assert (whole.events, whole.sessions_started, whole.sessions_ended) == (events, 1, 1)
+        assert (whole.samples, whole.moving_ms) == (8, 2_000.0)
+        assert whole.distance_px == pytest.approx(report.distance_px)
+        assert whole.speed_p95 == report.speed_p95
 
 
 def test_staff_are_told_why(owner: Client, half: UUID) -> None:
