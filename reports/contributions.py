@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Q
 
 from reports.heat import HeatKey
@@ -20,6 +21,12 @@ from reports.sums import Sum
 type Minutes = Mapping[datetime, Minute]
 
 NOTHING = Minute()
+# For the ORM each row is a condition of its own, of which PostgreSQL takes some thousand.
+DELETE = """
+DELETE FROM reports_sessionminute AS there
+ USING unnest(%s::uuid[], %s::timestamptz[]) AS gone(report_id, minute)
+ WHERE (there.report_id, there.minute) = (gone.report_id, gone.minute)
+"""
 
 
 class Build(NamedTuple):
@@ -66,7 +73,9 @@ def contribute(builds: Sequence[Build]) -> None:
             SessionMinute(report=build.report, minute=at, **minute._asdict())
             for at, minute in written.items()
         ]
-    SessionMinute.objects.filter(pk__in=gone).delete()
+    if gone:
+        with connection.cursor() as cursor:
+            cursor.execute(DELETE, [list(column) for column in zip(*gone, strict=True)])
     SessionMinute.objects.bulk_create(
         rows,
         batch_size=1_000,

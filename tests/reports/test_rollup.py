@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from reports import rollup, tasks
 from reports.builder import build, build_stale, recompute
+from reports.minutes import Minute
 from reports.models import Rollup, RollupChange, SessionMinute, SessionReport
 from reports.rollup import roll_up
 from reports.rollups import totals
@@ -159,6 +160,20 @@ def test_a_recompute_finds_the_same_minutes_and_changes_nothing(
     recompute(session)
     assert minutes_of(session) == continued
     assert not RollupChange.objects.exists()
+
+
+def test_very_many_minutes_can_go_at_once(shop: Sender, session: UUID) -> None:
+    shop.send(stroke(session, 0))
+    build(session)
+    found = minutes_of(session)
+    row = SessionMinute.objects.filter(report=session).values(*Minute._fields).first()
+    assert row is not None
+    SessionMinute.objects.bulk_create(
+        SessionMinute(report_id=session, minute=START - timedelta(days=1, minutes=n), **row)
+        for n in range(10_000)
+    )
+    recompute(session)
+    assert minutes_of(session) == found
 
 
 def test_a_late_event_counts_where_it_happened(shop: Sender, three: list[UUID]) -> None:
