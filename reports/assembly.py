@@ -18,12 +18,11 @@ from uuid import UUID
 
 import msgspec
 from django.db import connection, transaction
-from django.db.models import F
 from django.utils.timezone import now
 
-from reports import contributions, heat_contributions, series
+from reports import contributions, heat_contributions, series, trails
 from reports.fold import Folded, FoldEvent, Metrics, OutOfOrder, State, finish, fold_in_order
-from reports.models import PointerSecond, SessionReport, SessionTrail
+from reports.models import PointerSecond, SessionReport
 from reports.moments import moment
 from reports.parameters import PARAMETERS
 from tracking import locks
@@ -216,9 +215,7 @@ def _save(folded: Mapping[Due, Folded]) -> None:
     anew = [one.session.pk for one in folded if one.state is None and one.report]
     if anew:
         PointerSecond.objects.filter(session__in=anew).delete()
-        # What was made before an event was changed or removed may still hold it.
-        rewritten = SessionTrail.objects.filter(revision__lt=F("session__rewritten"))
-        rewritten.filter(session__in=anew).delete()
+        trails.drop_rewritten(anew)
     series.store(
         (one.session.pk, one.number, second)
         for one, result in folded.items()
@@ -236,8 +233,11 @@ def _save(folded: Mapping[Due, Folded]) -> None:
 
 def _keep(due: Sequence[Due], anew: bool) -> None:
     """What cannot be gone on from is dropped; to ask for it anew changes nothing of that."""
-    reports = SessionReport.objects.filter(pk__in=[one.session.pk for one in due])
-    reports.update(final=True, **({} if anew else {"state": None}))
+    ids = [one.session.pk for one in due]
+    if ids:
+        reports = SessionReport.objects.filter(pk__in=ids)
+        reports.update(final=True, **({} if anew else {"state": None}))
+        trails.drop_rewritten(ids)
 
 
 def _seen(one: Due, anew: bool) -> int:

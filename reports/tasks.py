@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -5,7 +6,7 @@ from celery import shared_task
 
 from reports import builder, contributions, heat_contributions, rollup, trails
 from reports import rebuild as rebuilds
-from reports.models import PointerSecond, SessionReport, SessionTrail
+from reports.models import PointerSecond, SessionReport
 from tracking.nudge import Bell
 
 
@@ -75,5 +76,10 @@ def take_back(instance: SessionReport, **signal: object) -> None:
 
 def forget(session_id: UUID, **signal: object) -> None:
     """What the next build makes of the events that are left owes nothing to those that went."""
-    for made in (SessionReport, PointerSecond, SessionTrail):
-        made._default_manager.filter(session=session_id).delete()
+    SessionReport.objects.filter(pk=session_id).delete()
+    PointerSecond.objects.filter(session=session_id).delete()
+    trails.drop([session_id])
+
+
+def forget_trails(session_ids: Collection[UUID], **signal: object) -> None:
+    trails.drop(session_ids)

@@ -1,10 +1,12 @@
-"""Which trails are computed when. They are kept, and go with their sessions."""
+"""Which trails are computed when. They are kept, and go with their sessions' events."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import F
 from django.utils.timezone import now
 
 from reports import trail
@@ -65,9 +67,22 @@ def compute(session_id: UUID) -> SessionTrail | None:
         return _save(session, found)
 
 
+def drop(session_ids: Collection[UUID]) -> None:
+    """Of sessions that have lost events."""
+    SessionTrail.objects.filter(session__in=session_ids).delete()
+
+
+def drop_rewritten(session_ids: Collection[UUID]) -> None:
+    """Those made before an event was changed or removed, which may still hold it."""
+    older = SessionTrail.objects.filter(revision__lt=F("session__rewritten"))
+    older.filter(session__in=session_ids).delete()
+
+
 def _save(session: Session, found: trail.Trail) -> SessionTrail | None:
     """Under the session's lock, so that no trail is kept with what is being removed."""
-    unchanged = Session.objects.filter(pk=session.pk, rewritten__lte=session.revision)
+    unchanged = Session.objects.filter(
+        pk=session.pk, rewritten__lte=session.revision, expired_events=session.expired_events
+    )
     if unchanged.select_for_update(no_key=True).first() is None:
         return None
     kept, _ = SessionTrail.objects.update_or_create(

@@ -19,7 +19,7 @@ from tracking.models import (
     Session,
     SessionApplication,
 )
-from tracking.signals import session_erasing, sessions_changed
+from tracking.signals import events_expiring, session_erasing, sessions_changed
 from tracking.validation import ValidEvent, validate
 
 NO_TYPES = Types({}, frozenset())
@@ -180,6 +180,8 @@ def settle(removed: Sequence[Removed]) -> tuple[list[UUID], int]:
     with connection.cursor() as cursor:
         cursor.execute(EXPIRE, _columns(removed))
         cursor.execute(UNLINK, [[part[0] for part in parts], [part[1] for part in parts]])
+    lost = {row.session_id for row in removed if row.events}
+    events_expiring.send(sender=None, session_ids=lost)
     links = SessionApplication.objects.filter(session__in=sessions)
     left = {*links.values_list("session_id", flat=True)}
     _, gone = Session.objects.filter(pk__in=sessions - left).delete()

@@ -17,7 +17,8 @@ from reports.models import SessionTrail
 from reports.parameters import PARAMETERS
 from reports.tasks import compute_trail
 from tests.cast import Sender, at, elsewhere, event, move, path
-from tracking import erase, locks
+from tests.tracking.test_retention import keep, run, stroke
+from tracking import erase, locks, retention
 from tracking.api.auth import session_token
 from tracking.audit import Actor
 from tracking.models import Event, Session
@@ -180,6 +181,12 @@ def test_nothing_new_is_304(shop: Sender, moved: UUID, query: str) -> None:
     assert shop.get(url(moved, query), **{"If-None-Match": etag}).status_code == 200
 
 
+@pytest.fixture
+def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deleting what is kept no longer waits for no report."""
+    monkeypatch.setattr(retention, "REPORTS_PATIENCE_SECONDS", 0.0)
+
+
 class TestWhatIsGone:
     def test_an_erased_session_takes_its_trail_along(self, shop: Sender, moved: UUID) -> None:
         trails.compute(moved)
@@ -216,6 +223,48 @@ class TestWhatIsGone:
             assert trails.compute(moved) is None
         assert not SessionTrail.objects.exists()
         assert trails.compute(moved) is not None
+
+    def test_it_goes_with_events_that_are_kept_no_longer(
+        self, shop: Sender, session: UUID, no_patience: None
+    ) -> None:
+        shop.send(stroke(session, 32, 0), stroke(session, 30, 10))
+        trails.compute(session)
+        keep(shop, 31)
+        assert run().events == 1
+        assert not SessionTrail.objects.exists()
+        assert shop.get(url(session)).status_code == 202
+        trails.compute(session)
+        assert shop.get(url(session)).json()["samples"] == 2
+
+    def test_one_in_the_making_is_not_kept_with_them(
+        self, shop: Sender, session: UUID, no_patience: None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shop.send(stroke(session, 32, 0), stroke(session, 30, 10))
+        keep(shop, 31)
+        compute = trail.compute
+
+        def compute_while_one_expires(events: Any) -> Any:
+            found = compute(events)
+            elsewhere_in_a_thread(run)
+            return found
+
+        with monkeypatch.context() as patch:
+            patch.setattr(trail, "compute", compute_while_one_expires)
+            assert trails.compute(session) is None
+        assert not SessionTrail.objects.exists()
+
+    def test_one_that_may_hold_a_deleted_event_goes_where_the_report_is_kept(
+        self, shop: Sender, session: UUID, no_patience: None
+    ) -> None:
+        """As other events have expired."""
+        shop.send(*(stroke(session, days, 0) for days in (32, 30, 29)))
+        builder.build(session)
+        keep(shop, 31)
+        run()
+        trails.compute(session)
+        erase.delete_event(Event.objects.order_by("pk")[0], ACTOR)
+        assert builder.build(session).kept
+        assert not SessionTrail.objects.exists()
 
 
 def elsewhere_in_a_thread(work: Any, *args: Any) -> None:
