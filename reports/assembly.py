@@ -124,8 +124,11 @@ def build_in_snapshot(session_ids: Sequence[UUID], anew: bool = False) -> list[B
             return []
         folded = _folded([one for one in due if not one.must_be_kept])
         kept = []
-        for begun in [Due(one.session, one.report, None) for one in due if one not in folded]:
-            if begun.must_be_kept:
+        for one in due:
+            if one in folded:
+                continue
+            begun = Due(one.session, one.report, None)
+            if one.state is None or begun.must_be_kept:
                 kept.append(begun)
             elif begun.is_long and not anew:
                 SessionReport.objects.filter(pk=begun.session.pk).update(state=None)

@@ -156,7 +156,7 @@ TO_FOLD = Case(
         event_count__gte=F("report__events") - F("expired_events"),
         then=F("event_count") + F("expired_events") - F("report__events"),
     ),
-    When(expired_events__gt=0, then=0),
+    When(report__isnull=False, expired_events__gt=0, then=0),
     default=F("event_count"),
     output_field=BigIntegerField(),
 )

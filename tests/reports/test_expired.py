@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils.timezone import now
 
@@ -232,9 +233,22 @@ def test_without_a_report_before_it_is_made_of_what_is_left(
     shop.send(stroke(session, 32, 0), stroke(session, 30, 10))
     keep(shop, 31)
     run()
+    assert builder.sizes_of([session]) == {session: 1}
     builder.build_stale()
     report = SessionReport.objects.get()
     assert (report.events, report.final) == (1, True)
+    assert builder.sizes_of([session]) == {session: 0}
+
+
+def test_events_are_read_once_to_find_that_others_are_missing(shop: Sender, session: UUID) -> None:
+    """As in the moments after a month was detached, before its sessions know of it."""
+    shop.send(stroke(session, 32, 0), stroke(session, 30, 10))
+    builder.build_stale()
+    SessionReport.objects.update(state=None)
+    Event.objects.filter(pk=Event.objects.order_by("pk").values("pk")[:1]).delete()
+    with CaptureQueriesContext(connection) as queries:
+        assert builder.build(session, anew=True).kept
+    assert sum("FROM tracking_event " in query["sql"] for query in queries) == 1
 
 
 def test_deleting_waits_for_reports_that_are_behind(
