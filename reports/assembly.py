@@ -237,10 +237,9 @@ def _save(folded: Mapping[Due, Folded]) -> None:
 def _keep(due: Sequence[Due], anew: bool) -> None:
     """What cannot be gone on from is dropped; to ask for it anew changes nothing of that."""
     ids = [one.session.pk for one in due]
-    if ids:
-        reports = SessionReport.objects.filter(pk__in=ids)
-        reports.update(final=True, **({} if anew else {"state": None}))
-        trails.drop_rewritten(ids)
+    reports = SessionReport.objects.filter(pk__in=ids)
+    reports.update(final=True, **({} if anew else {"state": None}))
+    trails.drop_rewritten(ids)
 
 
 def _seen(one: Due, anew: bool) -> int:
