@@ -24,7 +24,7 @@ from reports import contributions, heat_contributions, series, trails
 from reports.fold import Folded, FoldEvent, Metrics, OutOfOrder, State, finish, fold_in_order
 from reports.models import PointerSecond, SessionReport
 from reports.moments import moment
-from reports.parameters import PARAMETERS
+from reports.parameters import LONG_EVENTS, PARAMETERS
 from tracking import locks
 from tracking.ids import NIL
 from tracking.models import Session
@@ -50,9 +50,6 @@ SELECT place, event.*
   ) AS event
  ORDER BY place, id
 """
-# A session with more events to be folded than this is built alone, and one such at a time, so that
-# there are other processes for the others.
-LONG_EVENTS = 1_000
 NO_MORE: tuple[float, Iterable[Any]] = (inf, ())
 
 

@@ -10,9 +10,9 @@ from django.db import Error, IntegrityError, OperationalError, connection, trans
 from django.db.models import BigIntegerField, Case, F, When
 from django.db.models.expressions import Combinable
 
-from reports.assembly import LONG_EVENTS, Built, build_in_snapshot
+from reports.assembly import Built, build_in_snapshot
 from reports.models import WHY_FINAL, SessionReport
-from reports.parameters import PARAMETERS
+from reports.parameters import LONG_EVENTS, PARAMETERS
 from tracking import locks
 from tracking.faults import Fault, classify, sqlstate
 from tracking.models import Session

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import Q
 
 from reports.contributions import Build
@@ -32,7 +33,7 @@ def contribute(builds: Sequence[Build]) -> None:
             SessionHeat(report=build.report, **key._asdict(), bins=bins)
             for key, bins in written.items()
         ]
-    SessionHeat.objects.filter(pk__in=gone).delete()
+    _delete(gone)
     SessionHeat.objects.bulk_create(
         rows,
         batch_size=200,
@@ -41,6 +42,22 @@ def contribute(builds: Sequence[Build]) -> None:
         update_fields=["bins"],
     )
     changes.write()
+
+
+# In one statement, however many: the ORM would nest a condition for each.
+DELETE = """
+DELETE FROM reports_sessionheat AS heat
+ USING unnest(%s::uuid[], %s::bigint[], %s::text[], %s::timestamptz[], %s::text[])
+       AS gone(report_id, application_id, page, hour, kind)
+ WHERE (heat.report_id, heat.application_id, heat.page, heat.hour, heat.kind)
+     = (gone.report_id, gone.application_id, gone.page, gone.hour, gone.kind)
+"""
+
+
+def _delete(gone: Sequence[tuple[Any, ...]]) -> None:
+    if gone:
+        with connection.cursor() as cursor:
+            cursor.execute(DELETE, [[*column] for column in zip(*gone, strict=True)])
 
 
 def take_back(report: SessionReport) -> None:

@@ -7,6 +7,9 @@ from hashlib import blake2b
 import msgspec
 
 VERSION = 2
+# A session with more events to be folded than this is built alone, and one such at a time, so that
+# there are other processes for the others.
+LONG_EVENTS = 1_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from django.db.models import F
 from django.utils.timezone import now
 
 from reports import trail
-from reports.assembly import LONG_EVENTS
 from reports.fold import FoldEvent
 from reports.models import SessionTrail
+from reports.parameters import LONG_EVENTS
 from tracking import locks
 from tracking.models import Session
 
