@@ -37,7 +37,7 @@ from reports.staleness import is_stale
 from tracking.ids import NIL
 from tracking.models import Application, SessionApplication
 
-PAGE_ROWS = 2_000
+PAGE_ROWS = 10_000
 IN_MEMORY, PIECE = 16 << 20, 1 << 20
 ID_CHARACTERS = 36
 TRUE, FALSE = Value("true"), Value("false")

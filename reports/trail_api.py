@@ -20,6 +20,7 @@ from reports.tasks import compute_trail
 from reports.trail import MOST_POINTS, Trail, TrailClick, View, strokes
 from tracking.api.auth import Reader
 from tracking.api.errors import ApiError
+from tracking.api.openapi import KEYS_ALONE
 from tracking.api.shapes import QUEUED
 from tracking.api.views import session_or_404
 from tracking.models import SessionApplication
@@ -80,6 +81,7 @@ class TrailView(APIView):
             202: QUEUED,
             304: OpenApiResponse(description="Nothing has changed since that ETag."),
         },
+        extensions={KEYS_ALONE: True},
     )
     def get(self, request: Request, id: UUID) -> HttpResponse | Response:
         session = session_or_404(request, id)

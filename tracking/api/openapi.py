@@ -25,7 +25,8 @@ HEADER_KEY = {
 # Marks of our own, which do not get into the document.
 MORE_ERRORS = "x-more-errors"
 OPTIONAL_BODY = "x-optional-body"
-# What the token of a session reads.
+KEYS_ALONE = "x-keys-alone"
+# What the token of a session reads, but for what is marked.
 OF_ONE_SESSION = ("/api/sessions/{id}", "/api/events/{id}")
 METHODS = {"get", "post", "put", "patch", "delete"}
 
@@ -79,7 +80,8 @@ def complete(result: Json, generator: object, request: object, public: bool) -> 
     for path, operations in result["paths"].items():
         for method in METHODS & operations.keys():
             add_errors(path, operations[method])
-            if not (method == "get" and path.startswith(OF_ONE_SESSION)):
+            is_marked = operations[method].pop(KEYS_ALONE, False)
+            if is_marked or not (method == "get" and path.startswith(OF_ONE_SESSION)):
                 without_session_token(operations[method])
     return result
 
