@@ -105,6 +105,18 @@ def a_schema_that_does_not_fit() -> Iterator[None]:
             cursor.execute(rename.format("payload", "data"))
 
 
+@contextlib.contextmanager
+def refused(table: str, check: str) -> Iterator[None]:
+    """What does not pass the check makes the transaction that writes it to the table fail."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} ADD CONSTRAINT bad CHECK ({check}) NOT VALID")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT bad")
+
+
 def somebody_waits() -> bool:
     """Whether another connection waits for a lock that this thread's has."""
     with connection.cursor() as cursor:
