@@ -184,8 +184,8 @@ class _Folding:
         samples = self._buffer.take(before)
         if not self._tracer.is_before(samples):
             raise OutOfOrder("a pointer sample does not lie after the last one")
-        for start in range(0, len(samples.t), self._block):
-            self._tracer.advance(samples.part(start, start + self._block))
+        for part in samples.parts(self._block):
+            self._tracer.advance(part)
 
     def folded(self) -> Folded:
         self._advance(before=None)

@@ -1,6 +1,7 @@
 """From the JSON of pointer events to one list of samples in the order of time."""
 
 from array import array
+from collections.abc import Iterator
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -70,6 +71,12 @@ class Samples(NamedTuple):
     def part(self, start: int | None, stop: int | None) -> "Samples":
         cut = slice(start, stop)
         return Samples(self.t[cut], self.x[cut], self.y[cut], self.page[cut])
+
+    def parts(self, block: int) -> Iterator["Samples"]:
+        """Of about equal lengths, and of `block` samples on the average: a small rest costs as much."""
+        number = max(1, round(len(self.t) / block))
+        for n in range(number):
+            yield self.part(n * len(self.t) // number, (n + 1) * len(self.t) // number)
 
     def at(self, which: Ints | Bools) -> "Samples":
         return Samples(self.t[which], self.x[which], self.y[which], self.page[which])

@@ -26,7 +26,7 @@ class PointerSecond(NamedTuple):
     samples: int
 
 
-class Second(msgspec.Struct, frozen=True, array_like=True):
+class Second(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The same as plain numbers, to be added to: `at` in seconds since 1970."""
 
     at: int
