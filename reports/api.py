@@ -29,7 +29,6 @@ from tracking.api.points import accept_points
 from tracking.api.sending import TakesPosts, sender
 from tracking.api.shapes import ACCEPTED, POINTS, QUEUED
 from tracking.api.views import session_or_404
-from tracking.ids import micros_of
 from tracking.nudge import BrokerAway, publish
 
 SINCE = OpenApiParameter(
@@ -129,11 +128,8 @@ def is_own_page(request: Request, id: UUID) -> bool:
 
 
 def etag_of(report: SessionReport | None) -> str:
-    """The same after every cursor: whoever has this build has all there is.
-
-    A report made anew after it was gone may come to the same build, but not at the same time.
-    """
-    return f'"{report.build}.{micros_of(report.computed_at)}"' if report else '"0"'
+    """The same after every cursor: whoever has this build has all there is."""
+    return f'"{report.build}"' if report else '"0"'
 
 
 CURSOR_COLUMNS = ("build", "anew_build", "computed_at", "data_until")

@@ -8,7 +8,7 @@ its events have expired it cannot be folded anew, and the report is kept as it i
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from math import inf
@@ -26,7 +26,7 @@ from reports.models import PointerSecond, SessionReport
 from reports.moments import moment
 from reports.parameters import LONG_EVENTS, PARAMETERS
 from tracking import locks
-from tracking.ids import NIL
+from tracking.ids import NIL, micros_of
 from tracking.models import Session
 
 # What a crash undoes is built again, so that no build need wait for the disk.
@@ -65,11 +65,17 @@ class Built:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Due:
-    """A session, its report if it has one, and the state to go on from if that may do."""
+    """A session, its report if it has one, the state to go on from if that may do, and the number
+    of this build.
+
+    The first one's is the time, in µs since 1970: where an earlier report was erased, who has read
+    that one's builds is not to take these for the same.
+    """
 
     session: Session
     report: SessionReport | None
     state: State | None
+    number: int
 
     @property
     def after(self) -> UUID:
@@ -100,10 +106,6 @@ class Due:
         is_there = self.report is not None
         return is_there and self.state is None and self.session.expired_events > 0
 
-    @property
-    def number(self) -> int:
-        return self.report.build + 1 if self.report else 1
-
 
 def build_in_snapshot(session_ids: Sequence[UUID], anew: bool = False) -> list[Built]:
     """Brings these reports up to date, but for those of sessions that are gone or in other hands.
@@ -124,7 +126,7 @@ def build_in_snapshot(session_ids: Sequence[UUID], anew: bool = False) -> list[B
         for one in due:
             if one in folded:
                 continue
-            begun = Due(one.session, one.report, None)
+            begun = replace(one, state=None)
             if one.state is None or begun.must_be_kept:
                 kept.append(begun)
             elif begun.is_long and not anew:
@@ -147,7 +149,9 @@ def _due(session_ids: Collection[UUID], anew: bool) -> list[Due]:
     due = []
     for session in Session.objects.filter(pk__in=session_ids):
         report = reports.get(session.pk)
-        due.append(Due(session, report, None if anew else _state(session, report)))
+        state = None if anew else _state(session, report)
+        number = report.build + 1 if report else micros_of(now())
+        due.append(Due(session, report, state, number))
     return due
 
 
@@ -233,6 +237,8 @@ def _save(folded: Mapping[Due, Folded]) -> None:
 
 def _keep(due: Sequence[Due], anew: bool) -> None:
     """What cannot be gone on from is dropped; to ask for it anew changes nothing of that."""
+    if not due:
+        return
     ids = [one.session.pk for one in due]
     reports = SessionReport.objects.filter(pk__in=ids)
     reports.update(final=True, **({} if anew else {"state": None}))

@@ -116,7 +116,8 @@ def test_a_live_session_adds_what_comes_and_a_recompute_changes_nothing(
         build(session)
         roll_up()
         assert there() == expected()
-    assert SessionReport.objects.get().anew_build == 1
+    report = SessionReport.objects.get()
+    assert report.build == report.anew_build + 4
     went_on = kept(session)
     recompute(session)
     assert kept(session) == went_on
