@@ -42,8 +42,9 @@ SESSIONS_AT_ONCE = 25
 # One task does not hold its worker for longer than this, but for the session it is at; another one
 # goes on.
 SHIFT_SECONDS = 1.0
-# A report whose session goes on is built anew after this long at the earliest.
-PAUSE_SECONDS = 0.2
+# One worker looks for stale reports so often, or as soon as it is done with those it found: what
+# comes in between is built together.
+EVERY_SECONDS = 0.15
 # Where a build fails, or takes so long, the session's next one comes after the others': this much
 # later, or so many times as long as it took, that those which take as long have their turn too.
 SLOW_SECONDS = 0.5
@@ -73,6 +74,7 @@ def build_stale(bell: Bell | None = None) -> dict[str, int]:
     shift = Shift(bell, SHIFT_SECONDS)
     goes_on = True
     while goes_on:
+        looked = monotonic()
         stale = stale_sessions(later.now() | busy)
         behind = len(stale) == STALE_AT_ONCE
         is_last_look = not stale
@@ -100,10 +102,12 @@ def build_stale(bell: Bell | None = None) -> dict[str, int]:
             if not goes_on:
                 break
         totals["built"] += built
+        if built:  # meanwhile, others are done with what they were busy with
+            busy.clear()
         if is_last_look and not built:
             break
         if bell and goes_on:
-            sleep(PAUSE_SECONDS)
+            sleep(max(0.0, EVERY_SECONDS - (monotonic() - looked)))
     shift.end()
     return totals
 

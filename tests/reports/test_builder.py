@@ -7,13 +7,14 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.db import ProgrammingError, connection, transaction
+from django.db.models import F
 from django.utils.timezone import now
 
 from reports import builder, rebuild, tasks
 from reports.builder import Busy, build, build_stale, recompute
 from reports.models import PointerSecond, SessionReport
 from tests.cast import Sender, a_schema_that_does_not_fit, at, elsewhere, event, move, path
-from tests.reports.locking import MOMENTS, NO_WRITING_TO, Locking, locking
+from tests.reports.locking import MOMENTS, NO_BUILDING_OF, NO_WRITING_TO, Locking, locking
 from tests.waiting import until
 from tracking import erase, locks
 from tracking.audit import Actor
@@ -305,8 +306,8 @@ def test_reports_that_are_built_together_are_those_built_alone(shop: Sender) -> 
     shop.send(*[event(session, category="") for session in wrong])
     assert build_stale() == {"built": 30 - len(quiet), "failed": 0}
 
-    begun_anew = SessionReport.objects.filter(anew_build=2).values_list("session_id", flat=True)
-    assert {*begun_anew} == {*late}
+    went_on = SessionReport.objects.filter(build=F("anew_build") + 1)
+    assert {*went_on.values_list("session_id", flat=True)} == {*going_on, *wrong}
     together = [numbers(session) for session in sessions]
     for session in sessions:
         recompute(session)
@@ -342,8 +343,30 @@ def test_builders_that_meet_build_each_report_once(shop: Sender) -> None:
     for helper in helpers:
         helper.join()
     assert built == [0, 0, 0]
-    assert {*SessionReport.objects.values_list("build", flat=True)} == {1}
+    assert not SessionReport.objects.exclude(build=F("anew_build")).exists()
     assert not builder.stale_sessions([])
+
+
+def test_who_was_in_other_hands_has_its_turn_while_others_go_on(
+    shop: Sender, session: UUID, locking: Locking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = uuid4()
+    shop.send(*strokes(session, 1), *strokes(other, 1))
+    lock = locking(NO_BUILDING_OF, str(other))
+    turns: list[set[UUID]] = []
+
+    def note_and_send(*args: Any) -> Any:
+        done, failed = build_each(*args)
+        turns.append({one.session_id for one in done})
+        lock.release()
+        if len(turns) < 4:
+            shop.send(*strokes(session, 1, start=len(turns)))
+        return done, failed
+
+    build_each = builder.build_each
+    monkeypatch.setattr(builder, "build_each", note_and_send)
+    build_stale()
+    assert turns == [{session}, {session, other}, {session}, {session}]
 
 
 def test_who_was_slow_together_is_built_alone_and_who_is_slow_alone_waits(shop: Sender) -> None:

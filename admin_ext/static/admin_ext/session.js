@@ -5,7 +5,7 @@ import { clock, colour, poll, whenThemeChanges } from "./polling.js";
 
 const POLL_MS = 500;
 // While something moves: what is new is to be drawn within a second of its movement.
-const MOVING_POLL_MS = 250;
+const MOVING_POLL_MS = 150;
 const MOVING_MS = 5_000;
 // The report's numbers follow less closely than the charts.
 const FACTS_MS = 1_000;

@@ -6,8 +6,9 @@
  */
 
 const EVERY_MS = 500;
-// After a look that did not find yet what was sent; each further one comes twice as late.
+// After a look that did not find yet what was sent; from the third on, each comes twice as late.
 const AGAIN_MS = 75;
+const EVENLY = 2;
 const IDLE_EVERY_MS = 2_000;
 const IDLE_AFTER_MS = 20_000;
 const LAST_RETRY_MS = 15_000;
@@ -28,7 +29,7 @@ export class Feed {
     this.cursor = 0;
     this.etag = "";
     this.failures = 0;
-    /** What was sent reaches up to here, in ms since 1970; and how often it was not there yet. */
+    /** What was sent reaches up to here, in ms since 1970; and how many looks since found nothing. */
     this.expected = 0;
     this.missed = 0;
     this.stirred = performance.now();
@@ -39,6 +40,7 @@ export class Feed {
   /** Something was sent, with data up to `until`: it is worth looking in `ms`. */
   stir(ms, until) {
     this.expected = Math.max(this.expected, Math.floor(until));
+    this.missed = 0;
     this.stirred = performance.now();
     if (!this.failures) this.plan(ms);
   }
@@ -55,11 +57,11 @@ export class Feed {
   async look() {
     this.timer = 0;
     this.asking = true;
+    this.missed += 1;
     const trouble = await this.ask();
     this.asking = false;
     this.failures = trouble ? this.failures + 1 : 0;
     this.onTrouble(trouble);
-    this.missed = this.dataUntil < this.expected ? this.missed + 1 : 0;
     this.plan(this.pause());
   }
 
@@ -67,7 +69,8 @@ export class Feed {
   pause() {
     if (this.failures) return Math.min(EVERY_MS * 2 ** this.failures, LAST_RETRY_MS);
     if (performance.now() - this.stirred > IDLE_AFTER_MS) return IDLE_EVERY_MS;
-    return this.missed ? Math.min(AGAIN_MS * 2 ** (this.missed - 1), EVERY_MS) : EVERY_MS;
+    if (this.dataUntil >= this.expected) return EVERY_MS;
+    return Math.min(AGAIN_MS * 2 ** Math.max(0, this.missed - EVENLY), EVERY_MS);
   }
 
   /** Asks once; what went wrong in words, or nothing. */
@@ -90,6 +93,7 @@ export class Feed {
   }
 
   take(answer) {
+    this.missed = 0;
     if (answer.reset) {
       this.seconds.clear();
       this.totals = { distance: 0, samples: 0 };
