@@ -18,6 +18,20 @@ class Check:
     query: str
 
 
+def differing(said: str, found: str) -> str:
+    """What stands in the one of two queries and not in the other."""
+    return f"""
+        WITH said AS ({said}), found AS ({found})
+        SELECT 'said' AS who, * FROM (TABLE said EXCEPT TABLE found) AS only_said
+         UNION ALL
+        SELECT 'found', * FROM (TABLE found EXCEPT TABLE said) AS only_found
+    """
+
+
+# Each row counts for its minute, hour and day (UTC), of its application and of all.
+STEPS = "unnest(ARRAY['minute', 'hour', 'day']) AS step"
+ROLLUPS = "GROUPING SETS ((application_id, step, start), (step, start))"
+
 LOST = (
     Check(
         "lost",
@@ -190,6 +204,69 @@ WRONG = (
          WHERE (report_revision, report.revision, events, errors) IS DISTINCT FROM
                (session.revision, session.revision, event_count, error_count)
         """,
+    ),
+    Check(
+        "wrong",
+        "a rollup that counts arrivals otherwise than the receipts do",
+        differing(
+            """
+            SELECT coalesce(application_id, 0) AS application, step, start,
+                   sent, stored, duplicate, rejected
+              FROM reports_rollup WHERE sent > 0
+            """,
+            f"""
+            SELECT coalesce(application_id, 0), step, date_trunc(step, received_at) AS start,
+                   sum(events), sum(stored), sum(duplicate), sum(rejected)
+              FROM tracking_receipt, {STEPS} WHERE state = 'digested' GROUP BY {ROLLUPS}
+            """,
+        ),
+    ),
+    Check(
+        "wrong",
+        "a rollup that counts errors otherwise than there are",
+        differing(
+            """
+            SELECT coalesce(application_id, 0) AS application, step, start, code, told::bigint
+              FROM reports_rollup, jsonb_each_text(errors) AS error(code, told) WHERE told <> '0'
+            """,
+            f"""
+            SELECT coalesce(application_id, 0), step, date_trunc(step, created_at) AS start,
+                   code, count(*)
+              FROM tracking_eventerror, {STEPS} GROUP BY code, {ROLLUPS}
+            """,
+        ),
+    ),
+    Check(
+        "wrong",
+        "a rollup that counts events otherwise than there are",
+        differing(
+            """
+            SELECT coalesce(application_id, 0) AS application, step, start, events
+              FROM reports_rollup WHERE events > 0
+            """,
+            f"""
+            SELECT coalesce(application_id, 0), step, date_trunc(step, "timestamp") AS start,
+                   count(*)
+              FROM tracking_event, {STEPS} GROUP BY {ROLLUPS}
+            """,
+        ),
+    ),
+    Check(
+        "wrong",
+        "a rollup that counts sessions otherwise than begin and end there",
+        differing(
+            """
+            SELECT step, start, sessions_started, sessions_ended
+              FROM reports_rollup
+             WHERE application_id IS NULL AND (sessions_started, sessions_ended) <> (0, 0)
+            """,
+            f"""
+            SELECT step, date_trunc(step, at) AS start, sum(started), sum(ended)
+              FROM tracking_session, {STEPS},
+                   LATERAL (VALUES (first_at, 1, 0), (last_at, 0, 1)) AS mark(at, started, ended)
+             WHERE at IS NOT NULL GROUP BY step, start
+            """,
+        ),
     ),
     Check(
         "wrong",

@@ -1,4 +1,4 @@
-"""After the last fault: the inbox empties and the reports catch up, and nobody helps."""
+"""After the last fault: the inbox empties, reports and rollups catch up, and nobody helps."""
 
 import contextlib
 import time
@@ -13,7 +13,8 @@ LOOK_SECONDS = 0.2
 TELL_SECONDS = 5.0
 LEFT = """
 SELECT (SELECT count(*) FROM tracking_batch),
-       (SELECT count(*) FROM tracking_session WHERE report_revision < revision)
+       (SELECT count(*) FROM tracking_session WHERE report_revision < revision),
+       (SELECT count(*) FROM tracking_tally) + (SELECT count(*) FROM reports_rollupchange)
 """
 
 
@@ -21,9 +22,13 @@ SELECT (SELECT count(*) FROM tracking_batch),
 class Left:
     batches: int
     reports: int
+    changes: int
 
     def __str__(self) -> str:
-        return f"{self.batches:,} batches wait, {self.reports:,} reports are behind"
+        return (
+            f"{self.batches:,} batches wait, {self.reports:,} reports are behind, "
+            f"{self.changes:,} changes are not in the rollups"
+        )
 
 
 def settle(crew: Crew, patience: float, say: Callable[[str], None]) -> bool:
@@ -33,7 +38,7 @@ def settle(crew: Crew, patience: float, say: Callable[[str], None]) -> bool:
     while time.monotonic() < until:
         crew.check()
         left = _left()
-        if left == Left(0, 0):
+        if left == Left(0, 0, 0):
             return True
         if left and time.monotonic() >= tell_at:
             say(str(left))

@@ -23,6 +23,7 @@ from ledger.outcome import Outcome
 from ledger.proxy import standing_before
 from ledger.reconcile import Reconciled, reconcile
 from reports.builder import build_stale
+from reports.rollup import roll_up
 from tests.cast import Sender
 from tests.waiting import until
 from tracking import event_types
@@ -60,6 +61,7 @@ def settle() -> None:
     while Batch.objects.exists():
         digest_until_empty()
     build_stale()
+    roll_up()
 
 
 def author_for(*senders: Sender, seed: str = "test", number: int = 1) -> Author:
@@ -98,6 +100,8 @@ A_SESSION = "(SELECT min(id::text)::uuid FROM tracking_session WHERE event_count
 A_RECEIPT = "(SELECT id FROM tracking_receipt WHERE stored > 0 AND duplicate > 0 LIMIT 1)"
 A_REJECTED = "(SELECT min(id::text)::uuid FROM tracking_rejectedevent)"
 AN_ERROR = "(SELECT min(id) FROM tracking_eventerror)"
+
+A_ROLLUP = "(SELECT min(id) FROM reports_rollup WHERE {} > 0)"
 
 DAMAGE = [
     ("lost", f"DELETE FROM tracking_event WHERE id = {AN_EVENT}"),
@@ -169,6 +173,27 @@ DAMAGE = [
         " n_events, size, attempts, body, reason, set_aside_at) SELECT id, application_id,"
         " received_at, '', events, 1, 8, 'x', '', now() FROM tracking_receipt"
         f" WHERE id = {A_RECEIPT}",
+    ),
+    *(
+        (
+            "wrong",
+            f"UPDATE reports_rollup SET {column} = {column} + 1{also}"
+            f" WHERE id = {A_ROLLUP.format(column)}",
+        )
+        for column, also in (
+            ("sent", ""),
+            ("duplicate", ", stored = stored - 1"),
+            ("rejected", ", stored = stored - 1"),
+            ("events", ""),
+            ("sessions_started", ""),
+            ("sessions_ended", ""),
+        )
+    ),
+    ("wrong", f"DELETE FROM reports_rollup WHERE id = {A_ROLLUP.format('events')}"),
+    (
+        "wrong",
+        "UPDATE reports_rollup SET errors = jsonb_set(errors, '{wrong_type}', '1000')"
+        " WHERE application_id IS NULL AND step = 'day' AND rejected > 0",
     ),
 ]
 
