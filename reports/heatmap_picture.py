@@ -36,5 +36,5 @@ def _palette() -> bytes:
     share = np.linspace(0, 1, 256)
     stops = np.linspace(0, 1, len(SLOW_TO_FAST))
     colours = [np.interp(share, stops, part) for part in SLOW_TO_FAST.T]
-    opaque = np.where(share > 0, 70 + 160 * share, 0)
+    opaque = 230 * np.sqrt(share)
     return np.stack([*colours, opaque], 1).astype(np.uint8).tobytes()
