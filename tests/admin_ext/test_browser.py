@@ -10,6 +10,7 @@ from django.utils.timezone import now
 
 from reports import builder
 from reports.models import SessionReport
+from reports.rollup import roll_up
 from tests.admin_ext.cast import HOSTILE, Scene
 from tests.cast import START, Sender, event, path, sender
 from tests.e2e.conftest import Visitor, browser, chromium, playwright, visitor, window
@@ -163,10 +164,29 @@ def test_a_live_page_asks_only_while_it_is_seen(
 
 
 def test_the_dashboard_counts_while_one_looks(boss: Visitor, shop: Sender, worker: Process) -> None:
-    boss.open("/admin/")
+    boss.open("/admin/?period=1h")
     shop.post([event(uuid4()) for _ in range(7)])
     boss.until("document.querySelector('[data-total=stored]').textContent === '7'")
-    until(lambda: points(boss, "minutes") == 1)
+    boss.until("document.querySelector('[data-figure=events] [data-value]').textContent === '7'")
+    until(lambda: points(boss, "arrivals") == 1)
+    assert "Stored: at most 7" in (boss.page.get_attribute("#arrivals", "aria-label") or "")
+    nothing_is_wrong(boss)
+
+
+def test_what_the_dashboard_shows_is_in_its_address(
+    boss: Visitor, scene: Scene, shop: Sender
+) -> None:
+    roll_up()
+    boss.page.select_option("select[name=period]", label="Last hour")
+    boss.page.wait_for_url("**/admin/?period=1h")
+    boss.page.select_option("select[name=application]", label="shop")
+    boss.page.wait_for_url(f"**/admin/?application={shop.application_id}&period=1h")
+    boss.page.click("[data-chart=arrivals] summary")
+    boss.page.click("[data-chart=arrivals] tr:has(td:nth-child(2):text-is('3')) a")
+    boss.page.wait_for_url(f"**/admin/?application={shop.application_id}&from=*&to=*")
+    assert boss.page.inner_text("[data-figure=events] [data-value]") == "3"
+    assert boss.page.input_value("select[name=application]") == str(shop.application_id)
+    assert boss.page.is_visible("input[name=from]")
     nothing_is_wrong(boss)
 
 

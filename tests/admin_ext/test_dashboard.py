@@ -2,8 +2,9 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from uuid import UUID, uuid4
 
 import pytest
@@ -12,14 +13,19 @@ from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import now
+from django_celery_results.models import TaskResult
 from pytest_django import DjangoAssertNumQueries
 
-from admin_ext import queries
+from admin_ext import board, queries
+from admin_ext.filters import PERIODS
+from admin_ext.scope import named
 from reports.builder import build_stale
 from reports.models import RollupChange
+from reports.periods import HOUR, floored
 from reports.rollup import roll_up
-from tests.admin_ext.cast import Scene, staff
-from tests.cast import Sender, elsewhere, event
+from reports.rollups import Counts
+from tests.admin_ext.cast import HOSTILE, Scene, staff, task_result
+from tests.cast import Sender, elsewhere, event, path
 from tests.waiting import until
 from tracking import claims, inbox
 from tracking.digest import digest_until_empty
@@ -28,10 +34,34 @@ from tracking.models import Receipt, SetAsideBatch, Tally
 DATA = reverse("admin:eye_dashboard_data")
 
 
-def data(client: Client) -> Any:
-    response = client.get(DATA)
-    assert response.status_code == 200
+def data(client: Client, **query: Any) -> Any:
+    response = client.get(DATA, query)
+    assert response.status_code == 200, response.content
     return response.json()
+
+
+def by_name(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {row["name"]: row for row in rows}
+
+
+def sign(client: Client, name: str) -> dict[str, Any]:
+    found = by_name(data(client)["signs"])[name]
+    return {key: found[key] for key in ("value", "note", "kind")}
+
+
+def iso(moment: datetime) -> str:
+    return moment.isoformat()
+
+
+def arrived(shop: Sender, moment: datetime, stored: int, rejected: int = 0) -> None:
+    """As a digest tells it."""
+    Tally.objects.create(
+        application_id=shop.application_id,
+        minute=moment,
+        sent=stored + rejected,
+        stored=stored,
+        rejected=rejected,
+    )
 
 
 def test_before_the_first_event_it_says_what_to_do(owner: Client) -> None:
@@ -123,13 +153,25 @@ def test_the_numbers_are_the_same_before_and_after_they_are_rolled_up(
     build_stale()
 
     def told() -> Any:
-        figures = replace(queries._figures(), rollups_behind_seconds=0, waiting_seconds=0)
-        return figures, [minute for minute in queries._minutes() if minute.stored]
+        moment = now()
+        scopes = [named(id, name, moment) for id in (None, shop.application_id) for name in PERIODS]
+        return [(scope.key, board._board(scope)) for scope in scopes]
 
     before = told()
     assert RollupChange.objects.exists()
+    assert all(one.overview.period.stored == 5 for _, one in before)
     roll_up()
-    assert told() == before
+    assert not RollupChange.objects.exists()
+    for (_, waiting), (_, rolled_up) in zip(before, told(), strict=True):
+        assert waiting.overview.period == replace(
+            rolled_up.overview.period,
+            start=waiting.overview.period.start,
+            end=waiting.overview.period.end,
+        )
+        filled = [
+            [one for one in b.overview.buckets if one != Counts()] for b in (waiting, rolled_up)
+        ]
+        assert filled[0] == filled[1]
 
 
 def test_it_says_how_old_the_oldest_change_is_that_is_not_rolled_up(
@@ -137,45 +179,221 @@ def test_it_says_how_old_the_oldest_change_is_that_is_not_rolled_up(
 ) -> None:
     RollupChange.objects.update(written_at=now() - timedelta(hours=2))
     assert data(owner)["behind"].startswith("2 h")
+    assert sign(owner, "rollups")["kind"] == "danger"
     cache.clear()
     roll_up()
     assert data(owner)["behind"] == ""
+    assert sign(owner, "rollups") == {"value": "up to date", "note": "", "kind": "success"}
 
 
 def test_the_numbers_of_the_day(owner: Client, scene: Scene, shop: Sender) -> None:
     shop.send(event(uuid4(), timestamp="2020-01-01T00:00:00Z"))
     shop.send(event(uuid4(), timestamp=now().isoformat()))
-    shop.post([event(scene.session)])
     build_stale()
-    figures = {name: figure["value"] for name, figure in data(owner)["figures"].items()}
+    figures = {name: figure["value"] for name, figure in by_name(data(owner)["figures"]).items()}
     assert figures == {
         "events": "5",
         "sessions": "2",
         "active": "1",
-        "errors": "1",
-        "waiting": "1",
-        "stale": "0",
+        "errors": "16.7",
+        "distance": "708",
+        "speed": "628",
     }
-    assert data(owner)["figures"]["waiting"]["note"].startswith("oldest ")
 
 
-def test_the_last_hour_minute_by_minute(owner: Client, scene: Scene) -> None:
-    minutes = data(owner)["minutes"]
-    assert len(minutes) == queries.MINUTES
-    starts = [minute["start"] for minute in minutes]
-    assert starts == list(range(starts[0], starts[0] + 60 * 60, 60))
-    assert sum(minute["stored"] for minute in minutes) == 3
-    assert sum(minute["rejected"] for minute in minutes) == 1
+def test_what_waits_and_what_failed(owner: Client, scene: Scene, shop: Sender) -> None:
+    shop.post([event(scene.session), event(scene.session)])
+    failed = task_result(scene.session)
+    TaskResult.objects.filter(pk=failed.pk).update(status="FAILURE", date_done=now())
+    assert sign(owner, "inbox")["value"] == "2 waiting"
+    assert sign(owner, "inbox")["note"].startswith("oldest ")
+    assert sign(owner, "set_aside")["value"] == "1 batch"
+    assert sign(owner, "reports")["value"] == "up to date"
+    assert sign(owner, "tasks")["value"] == "1 failed"
+
+
+def test_each_figure_says_how_it_changed(owner: Client, shop: Sender) -> None:
+    this_hour = floored(now(), HOUR)
+    arrived(shop, this_hour - timedelta(hours=3), stored=200, rejected=0)
+    arrived(shop, this_hour - timedelta(hours=1), stored=90, rejected=10)
+    whole = {"from": iso(this_hour - timedelta(hours=2)), "to": iso(this_hour)}
+    figures = by_name(data(owner, **whole)["figures"])
+    assert figures["events"]["note"] == "−55 % from 200"
+    assert (figures["errors"]["value"], figures["errors"]["tone"]) == ("10.0", "bad")
+    assert figures["errors"]["note"] == "+10.0 from 0.0 %"
+    assert figures["distance"]["note"] == "none, as before"
+    later = {"from": iso(this_hour - timedelta(hours=1)), "to": iso(this_hour)}
+    assert by_name(data(owner, **later)["figures"])["events"]["note"] == "none before"
+
+
+def test_a_period_that_goes_on_is_held_against_as_much_of_the_one_before(
+    owner: Client, shop: Sender
+) -> None:
+    """Of an hour of which half is over, half of what the hour before brought is as before."""
+    middle = floored(now())
+    arrived(shop, middle - timedelta(minutes=90), stored=200)
+    arrived(shop, middle - timedelta(minutes=1), stored=100)
+    ahead = {"from": iso(middle - timedelta(hours=1)), "to": iso(middle + timedelta(hours=1))}
+    note = by_name(data(owner, **ahead)["figures"])["events"]["note"]
+    assert note in ("as before: 200", "−1 % from 200", "−2 % from 200", "−3 % from 200")
+
+
+def test_an_application_has_its_own_numbers(
+    owner: Client, scene: Scene, shop: Sender, stranger: Sender
+) -> None:
+    stranger.send(event(uuid4(), timestamp=now().isoformat()))
+    build_stale()
+    roll_up()
+    of_stranger = data(owner, application=stranger.application_id)
+    assert by_name(of_stranger["figures"])["events"]["value"] == "1"
+    assert by_name(of_stranger["figures"])["active"]["value"] == "1"
+    assert of_stranger["lists"]["errors"] == []
+    assert by_name(data(owner)["figures"])["events"]["value"] == "4"
+    page = owner.get("/admin/", {"application": stranger.application_id}).content.decode()
+    assert str(scene.session)[:8] not in page
+    assert f'<option value="{stranger.application_id}" selected>stranger</option>' in page
+
+
+def test_an_application_that_is_not_there_is_not_found(owner: Client, scene: Scene) -> None:
+    for text in ("999", "shop", "-1", "9" * 30, "²"):
+        assert owner.get("/admin/", {"application": text}).status_code == 404, text
+        assert owner.get(DATA, {"application": text}).status_code == 404, text
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ({"period": "soon"}, "There is no period called"),
+        ({"from": "yesterday"}, "“from” is no time"),
+        ({"from": "2026-01-01", "to": "0001-01-01T00:00+14:00"}, "“to” is no time"),
+        ({"from": "2026-01-02", "to": "2026-01-01"}, "ends before it begins"),
+        ({"from": "1999-01-01"}, "from 2000 to 2099"),
+    ],
+)
+def test_a_period_that_cannot_be_is_said_to_be_one(
+    owner: Client, query: dict[str, str], says: str
+) -> None:
+    page = owner.get("/admin/", query)
+    assert says in page.content.decode()
+    assert page.context["scope"].name == "24h"
+    answer = owner.get(DATA, query)
+    assert answer.status_code == 400
+    assert says in answer.json()["problem"]
+
+
+def test_the_address_of_a_page_says_what_it_shows(owner: Client, shop: Sender) -> None:
+    asked: dict[str, Any] = {
+        "application": shop.application_id,
+        "from": "2026-01-01T10:00",
+        "to": "2026-01-02T10:00",
+    }
+    page = owner.get("/admin/", asked)
+    assert page.context["scope"].query == asked
+    shown = owner.get(page.context["data_url"]).json()
+    assert (shown["from"], shown["to"]) == (1767261600, 1767348000)
+    assert shown["poll_ms"] is None
+    assert data(owner, period="1h")["poll_ms"] == 2_000
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "seconds"),
+    [("15m", 15, 60), ("1h", 60, 60), ("24h", 97, 900), ("7d", 169, 3_600), ("30d", 121, 21_600)],
+)
+def test_a_period_is_cut_into_fitting_buckets(
+    owner: Client, scene: Scene, name: str, count: int, seconds: int
+) -> None:
+    shown = data(owner, period=name)
+    starts = [bucket["start"] for bucket in shown["buckets"]]
+    assert starts == [starts[0] + n * seconds for n in range(len(starts))]
+    assert len(starts) in (count, count - 1)
+    assert starts[0] % seconds == 0
+    assert sum(bucket["stored"] for bucket in shown["buckets"]) == 3
+    assert sum(bucket["rejected"] for bucket in shown["buckets"]) == 1
+    assert sum(bucket["distance"] for bucket in shown["buckets"]) == pytest.approx(649, abs=60)
+    assert max(bucket["sessions"] for bucket in shown["buckets"]) == 1
+
+
+def test_the_whole_time_fits_too(owner: Client, scene: Scene) -> None:
+    shown = data(owner, **{"from": "2000-01-02", "to": "2099-12-31"})
+    assert 100 < len(shown["buckets"]) <= 402
+    assert by_name(shown["figures"])["events"]["value"] == "3"
+
+
+def test_a_session_counts_in_every_bucket_that_it_goes_on_in(owner: Client, shop: Sender) -> None:
+    session, start = uuid4(), floored(now(), HOUR) - timedelta(hours=5)
+    shop.send(*[event(session, timestamp=(start + n * HOUR).isoformat()) for n in range(3)])
+    build_stale()
+    span = {"from": iso(start - HOUR), "to": iso(start + 4 * HOUR)}
+    active = {bucket["start"]: bucket["sessions"] for bucket in data(owner, **span)["buckets"]}
+    first = start.timestamp()
+    assert [active[first + n * 3_600] for n in (-1, 0, 1, 2)] == [0, 1, 1, 1]
+    assert active[first + 3 * 3_600] == 0
+
+
+def test_errors_and_pages_come_ranked_with_the_way_to_their_lists(
+    owner: Client, shop: Sender, session: UUID
+) -> None:
+    shop.send(event(session, category="", data=5), event(session, name=""))
+    moved = path(session, 0, [0.0, 16.0], [1.0, 2.0], [1.0, 2.0])
+    moved["data"]["page"] = {"path": HOSTILE[0], "w": 1280, "h": 4000, "scroll_x": 0, "scroll_y": 0}
+    shop.send(moved)
+    build_stale()
+    roll_up()
+    shown = data(owner)["lists"]
+    assert [(row["label"], row["count"]) for row in shown["errors"]] == [
+        ("empty", 2),
+        ("not_an_object", 1),
+    ]
+    assert [(row["label"], row["count"]) for row in shown["pages"]] == [(HOSTILE[0], 2)]
+    query = parse_qs(urlsplit(shown["pages"][0]["url"]).query)
+    assert query["application"] == [str(shop.application_id)]
+    for row in (*shown["errors"], *shown["pages"]):
+        assert owner.get(row["url"]).status_code == 200
+    assert HOSTILE[0] not in owner.get("/admin/").content.decode()
+
+
+def test_every_figure_leads_to_its_list_in_the_same_scope(
+    owner: Client, scene: Scene, shop: Sender
+) -> None:
+    asked = {"application": shop.application_id, "period": "7d"}
+    shown = data(owner, **asked)
+    for name, query in (
+        ("events", {"application": [str(shop.application_id)], "period": ["7d"]}),
+        ("sessions", {"application": [str(shop.application_id)], "period": ["7d"]}),
+        ("active", {"application": [str(shop.application_id)]}),
+        ("distance", {"application": [str(shop.application_id)], "period": ["7d"]}),
+    ):
+        assert parse_qs(urlsplit(by_name(shown["figures"])[name]["url"]).query) == query, name
+    links = [one["url"] for one in (*shown["figures"], *shown["signs"]) if one["url"]]
+    assert len(links) == 10
+    for link in links:
+        assert owner.get(link).status_code == 200, link
+
+
+def test_nothing_leads_to_a_list_that_one_may_not_see(scene: Scene) -> None:
+    watcher = staff("watcher", "view_session", "view_receipt", "view_sessionreport")
+    figures = by_name(data(watcher)["figures"])
+    assert {name for name, figure in figures.items() if figure["url"]} == {
+        "sessions",
+        "active",
+        "distance",
+        "speed",
+    }
+    assert watcher.get("/admin/").status_code == 200
+    assert [row["url"] for row in data(watcher)["lists"]["errors"]] == [""]
 
 
 def test_many_open_pages_ask_no_more_than_one(
     owner: Client, scene: Scene, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    # Who asks (2), totals, figures (2), and the rollups of these and of the minutes (4 each).
-    with django_assert_num_queries(13):
+    # Who asks (2), the applications' names, the overview (6), who is active (5), the pages (2),
+    # the failed tasks, health (2) and the totals.
+    with django_assert_num_queries(20):
         data(owner)
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         data(owner)
+    with django_assert_num_queries(3):
+        data(owner, period="24h")
 
 
 def test_a_set_aside_batch_is_replayed_under_its_receipt(owner: Client, scene: Scene) -> None:
