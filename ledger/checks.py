@@ -238,6 +238,23 @@ WRONG = (
     ),
     Check(
         "wrong",
+        "a rollup that counts kinds of events otherwise than were stored",
+        differing(
+            """
+            SELECT coalesce(application_id, 0) AS application, step, start, category, name,
+                   told::bigint
+              FROM reports_rollup, jsonb_each(kinds) AS named(category, names),
+                   jsonb_each_text(names) AS counted(name, told)
+            """,
+            f"""
+            SELECT coalesce(application_id, 0), step, date_trunc(step, received_at) AS start,
+                   category, name, count(*)
+              FROM tracking_event, {STEPS} GROUP BY category, name, {ROLLUPS}
+            """,
+        ),
+    ),
+    Check(
+        "wrong",
         "a rollup that counts events otherwise than there are",
         differing(
             """

@@ -34,11 +34,12 @@ WITH waiting AS MATERIALIZED (
     SELECT minute, 0 AS events, 0 AS sessions_started, 0 AS sessions_ended,
            0::double precision AS distance_px, 0 AS moving_us, 0 AS samples,
            sent, stored, duplicate, rejected, ''::bytea AS speeds,
-           CASE WHEN code IS NULL THEN '{{}}' ELSE jsonb_build_object(code, errors) END AS errors
+           CASE WHEN code IS NULL THEN '{{}}' ELSE jsonb_build_object(code, errors) END AS errors,
+           coalesce(kinds, '{{}}') AS kinds
       FROM tracking_tally WHERE {is_told}
      UNION ALL
     SELECT minute, events, sessions_started, sessions_ended, distance_px, moving_us, samples,
-           0, 0, 0, 0, speeds, '{{}}'
+           0, 0, 0, 0, speeds, '{{}}', '{{}}'
       FROM reports_rollupchange WHERE application_id {is_application}
 )
 """
@@ -66,6 +67,12 @@ def of_all(application_id: int | None, waiting: bool) -> str:
 def of_counts(application_id: int | None, waiting: bool) -> str:
     """Place, number of rows, and the sums of `COUNTS`."""
     return _for(_of_parts(_sums(COUNTS), COUNTS, waiting), application_id)
+
+
+def of_kinds(application_id: int | None, waiting: bool) -> str:
+    """Place, number of rows, and how many events of each kind each of these says there were."""
+    found = "jsonb_agg(kinds) FILTER (WHERE kinds <> '{{}}') AS kinds"
+    return _for(_of_parts(found, ("kinds",), waiting), application_id)
 
 
 def _for(query: str, application_id: int | None) -> str:

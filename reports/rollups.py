@@ -4,6 +4,7 @@ The bounds of a period are made whole minutes: its start is rounded down, its en
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from reports.rollup import COUNTED
 from reports.rollup_queries import COUNTS
 from reports.sketch import Sketch
 from reports.sums import Sum
+from tracking.kind_counts import KindCounts
 
 type Place = tuple[int, str, datetime, datetime]
 
@@ -99,6 +101,7 @@ class Overview:
     before: Totals
     period: Totals
     buckets: list[Counts]
+    kinds: Counter[tuple[str, str]]
 
 
 def totals(application_id: int | None, start: datetime, end: datetime) -> Totals:
@@ -129,7 +132,8 @@ def overview(
     """Of two periods of whole minutes that follow each other, with what waits to be added."""
     with _snapshot():
         earlier, whole = _each_total(application_id, [before, period], waiting=True)
-        return Overview(earlier, whole, _counts(application_id, buckets))
+        counts = _counts(application_id, buckets)
+        return Overview(earlier, whole, counts, _kinds(application_id, period))
 
 
 def behind_seconds() -> float:
@@ -181,6 +185,19 @@ def _counts(
         for place, _, *numbers in cursor:
             sums[place].add(dict(zip(COUNTS, numbers, strict=True)))
     return [_counted(one.numbers) for one in sums]
+
+
+def _kinds(application_id: int | None, period: Period) -> Counter[tuple[str, str]]:
+    """Stored events by category and name; see kind_counts.py for what has two empty ones."""
+    found: Counter[tuple[str, str]] = Counter()
+    with connection.cursor() as cursor:
+        query = rollup_queries.of_kinds(application_id, waiting=True)
+        cursor.execute(query, _named(_places([period]), application_id))
+        for *_, rows in cursor:
+            kinds = map(KindCounts, json.loads(rows or "[]"))
+            for category, name, count in chain.from_iterable(kinds):
+                found[category, name] += count
+    return found
 
 
 def _counted(numbers: Mapping[str, float]) -> Counts:

@@ -195,6 +195,11 @@ DAMAGE = [
         "UPDATE reports_rollup SET errors = jsonb_set(errors, '{wrong_type}', '1000')"
         " WHERE application_id IS NULL AND step = 'day' AND rejected > 0",
     ),
+    (
+        "wrong",
+        'UPDATE reports_rollup SET kinds = kinds || \'{"shop": {"never sent": 1}}\''
+        " WHERE application_id IS NULL AND step = 'day' AND stored > 0",
+    ),
 ]
 
 

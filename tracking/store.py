@@ -15,7 +15,7 @@ from tracking.known import look_up
 from tracking.prepared import Prepared, prepare
 
 # Events first, then rejected ones, then sessions, each ordered by key: two digests can then never
-# wait for each other in a circle.
+# wait for each other in a circle. What was stored is counted by its kinds for the rollups: see Tally.
 CHANGE = """
 WITH refused AS (
     INSERT INTO tracking_rejectedevent (id, application_id, session_id, payload, received_at)
@@ -52,6 +52,11 @@ WITH refused AS (
     INSERT INTO tracking_session_application (session_id, application_id)
     SELECT DISTINCT session_id, application_id FROM changes ORDER BY 1, 2
         ON CONFLICT DO NOTHING
+), told AS (
+    INSERT INTO tracking_tally (application_id, minute, kinds)
+    SELECT application_id, 'epoch'::timestamptz + minute * interval '1 minute', kinds
+      FROM unnest(%(kinds_of)s::bigint[], %(kinds_at)s::bigint[], %(kinds)s::jsonb[])
+           AS stored(application_id, minute, kinds)
 )
 SELECT id FROM sessions
 """
@@ -125,5 +130,5 @@ def _insert(prepared: Prepared) -> list[UUID]:
     with connection.cursor() as cursor, connection.wrap_database_errors:
         if prepared.new:
             cursor.copy_expert(rows.COPY, BytesIO(prepared.copy), len(prepared.copy))
-        cursor.execute(CHANGE, prepared.changes | prepared.rejected)
+        cursor.execute(CHANGE, prepared.changes | prepared.rejected | prepared.kinds)
         return [id for (id,) in cursor.fetchall()]
