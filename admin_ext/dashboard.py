@@ -1,5 +1,6 @@
 """The admin's first page: what happens in a period, of one application or of all of them."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -27,6 +28,8 @@ LONGEST_LIST = 8
 # As old as a change to the rollups becomes where a nudge is lost.
 BEHIND_SECONDS = 10
 LABEL = 80
+# What kinds are called for which the rollups have no room.
+OTHERS = "all others"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,8 @@ def _data(board: Board, links: Links, names: dict[int, str]) -> dict[str, Any]:
         "buckets": list(_buckets(board, scope)),
         "lists": {
             "errors": _errors(board, links),
+            "categories": _categories(board, links),
+            "names": _names(board, links),
             "pages": _pages(board, links, names),
         },
     }
@@ -177,6 +182,27 @@ def _errors(board: Board, links: Links) -> list[dict[str, Any]]:
         _row(code, count, links.of(EventError, code=code))
         for code, count in codes[:LONGEST_LIST]
         if count
+    ]
+
+
+def _categories(board: Board, links: Links) -> list[dict[str, Any]]:
+    found: Counter[str] = Counter()
+    for (category, _), count in board.overview.kinds.items():
+        found[category] += count
+    return [
+        _row(category, count, links.of(Event, category=category))
+        if category
+        else _row(OTHERS, count, links.of(Event))
+        for category, count in found.most_common(LONGEST_LIST)
+    ]
+
+
+def _names(board: Board, links: Links) -> list[dict[str, Any]]:
+    return [
+        _row(name, count, links.of(Event, category=category, name=name), category)
+        if category
+        else _row(OTHERS, count, links.of(Event))
+        for (category, name), count in board.overview.kinds.most_common(LONGEST_LIST)
     ]
 
 

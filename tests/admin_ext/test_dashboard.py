@@ -29,6 +29,7 @@ from tests.cast import Sender, elsewhere, event, path
 from tests.waiting import until
 from tracking import claims, inbox
 from tracking.digest import digest_until_empty
+from tracking.kind_counts import OTHER
 from tracking.models import Receipt, SetAsideBatch, Tally
 
 DATA = reverse("admin:eye_dashboard_data")
@@ -352,6 +353,39 @@ def test_errors_and_pages_come_ranked_with_the_way_to_their_lists(
     assert HOSTILE[0] not in owner.get("/admin/").content.decode()
 
 
+def test_categories_and_names_come_ranked_with_the_way_to_their_events(
+    owner: Client, shop: Sender, stranger: Sender, session: UUID
+) -> None:
+    named = {"category": HOSTILE[2], "name": HOSTILE[4]}
+    shop.send(*[event(session, **named, data={"n": n}) for n in range(3)], event(session))
+    roll_up()
+    stranger.send(event(session))
+    shown = data(owner)["lists"]
+    assert [(row["label"], row["count"]) for row in shown["categories"]] == [
+        (HOSTILE[2], 3),
+        ("page interaction", 2),
+    ]
+    assert [(row["label"], row["note"], row["count"]) for row in shown["names"]] == [
+        ("\\u202egnp.exe", HOSTILE[2], 3),
+        ("cta click", "page interaction", 2),
+    ]
+    query = parse_qs(urlsplit(shown["names"][0]["url"]).query)
+    assert query == {"category": [HOSTILE[2]], "name": [HOSTILE[4]], "period": ["24h"]}
+    for row in (*shown["categories"], *shown["names"]):
+        listed = owner.get(row["url"]).context["cl"].result_list
+        assert len(listed) == row["count"], row
+    of_stranger = data(owner, application=stranger.application_id)["lists"]
+    assert [row["count"] for row in of_stranger["names"]] == [1]
+
+
+def test_kinds_without_room_are_told_together(owner: Client, shop: Sender) -> None:
+    kinds = {"page": {"view": 1}, OTHER: {OTHER: 5}}
+    Tally.objects.create(application_id=shop.application_id, minute=floored(now()), kinds=kinds)
+    lists = data(owner)["lists"]
+    for name, known in (("categories", "page"), ("names", "view")):
+        assert [row["label"] for row in lists[name]] == ["all others", known]
+
+
 def test_every_figure_leads_to_its_list_in_the_same_scope(
     owner: Client, scene: Scene, shop: Sender
 ) -> None:
@@ -386,9 +420,9 @@ def test_nothing_leads_to_a_list_that_one_may_not_see(scene: Scene) -> None:
 def test_many_open_pages_ask_no_more_than_one(
     owner: Client, scene: Scene, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    # Who asks (2), the applications' names, the overview (6), who is active (5), the pages (2),
+    # Who asks (2), the applications' names, the overview (7), who is active (5), the pages (2),
     # the failed tasks, health (2) and the totals.
-    with django_assert_num_queries(20):
+    with django_assert_num_queries(21):
         data(owner)
     with django_assert_num_queries(3):
         data(owner)
