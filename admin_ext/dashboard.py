@@ -67,8 +67,8 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         return {**context, "may_see": False}
     scope, problem = _scope_or_problem(request)
     names = dict(Application.objects.order_by("name").values_list("pk", "name"))
-    board = board_of(scope)
     links = Links(request.user, scope)
+    data = _data(board_of(scope), links, names)
     origin = f"{request.scheme}://{request.get_host()}"
     return {
         **context,
@@ -78,16 +78,16 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "periods": {name: label for name, (label, _) in PERIODS.items()},
         "applications": {id: display.visible(display.shorten(n, 60)) for id, n in names.items()},
         "empty": not queries.anything_arrived(),
-        "figures": key_figures(board, links),
-        "signs": signs(health(), board.failed_tasks, links),
-        "totals": queries.totals(),
+        "figures": data["figures"],
+        "signs": data["signs"],
+        "totals": data["totals"],
         "recent": [
             RecentSession(session)
             for session in queries.recent_sessions(RECENT_SESSIONS, scope.application)
         ],
         "sessions_url": links.now(Session),
         "data_url": reverse("admin:eye_dashboard_data", query=scope.query),
-        "data": _data(board, links, names),
+        "data": data,
         "origin": origin,
     }
 

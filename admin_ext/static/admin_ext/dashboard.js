@@ -61,8 +61,8 @@ function ranked({ label, note, count, url }, most) {
 function showLists(lists) {
   for (const [name, rows] of Object.entries(lists)) {
     const list = page.querySelector(`[data-list="${name}"]`);
-    // Who is about to follow a link, by keyboard too, keeps it.
-    if (list.matches(":hover, :focus-within") && list.children.length) continue;
+    // Who is about to follow a link keeps it.
+    if (list.matches(":active, :focus-within")) continue;
     const most = Math.max(...rows.map(({ count }) => count));
     list.replaceChildren(...rows.map((row) => ranked(row, most)));
     page.querySelector(`[data-none="${name}"]`).hidden = rows.length > 0;
@@ -120,10 +120,10 @@ show(first);
 showLag(first);
 whenThemeChanges(repaint);
 if (first.poll_ms) {
-  let fresh = first;
+  let isFresh = true;
   poll(async (signal) => {
-    if (fresh) {
-      fresh = null;
+    if (isFresh) {
+      isFresh = false;
       return first.poll_ms;
     }
     const response = await fetch(page.dataset.url, { signal, headers: { Accept: "application/json" } });
