@@ -427,7 +427,7 @@ def test_many_open_pages_ask_no_more_than_one(
     with django_assert_num_queries(3):
         data(owner)
     # For a page also what came first of all, and the latest sessions.
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(5):
         owner.get("/admin/")
 
 
