@@ -11,7 +11,6 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection, transaction
-from django.utils.timezone import now
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,15 +18,13 @@ from reports import rollup, tasks
 from reports.builder import build, build_stale, recompute
 from reports.minutes import Minute
 from reports.models import Rollup, RollupChange, SessionMinute, SessionReport
-from reports.periods import Period, floored
 from reports.rollup import roll_up
-from reports.rollups import overview, totals
+from reports.rollups import totals
 from reports.sketch import Sketch
 from tests.cast import START, Sender, at, event, path, refused, sender
 from tracking import erase, locks
 from tracking.audit import Actor
 from tracking.digest import digest_until_empty
-from tracking.kind_counts import MOST_KINDS, OTHER, KindCounts
 from tracking.models import Event, Receipt, Session
 from tracking.nudge import Bell
 
@@ -435,47 +432,3 @@ def test_what_arrives_is_counted_when_it_does(shop: Sender, session: UUID) -> No
         assert found.errors == {"empty": 2}
         assert found.sent == found.stored + found.duplicate + found.rejected
     assert roll_up() == {"taken": 0}
-
-
-def kinds(application: int | None, step: str) -> Counter[tuple[str, str]]:
-    found: Counter[tuple[str, str]] = Counter()
-    for row in Rollup.objects.filter(application=application, step=step):
-        found.update({(category, name): count for category, name, count in KindCounts(row.kinds)})
-    return found
-
-
-def test_kinds_of_events_are_counted_for_their_application_and_for_all(
-    shop: Sender, stranger: Sender, session: UUID
-) -> None:
-    shop.send(event(session, name="a"), event(session, name="b"), event(session, name=""))
-    roll_up()
-    shop.send(event(session, name="a", data={"n": 2}), event(session, name="a", data={"n": 2}))
-    stranger.send(event(session, name="a"))
-    build_stale()
-    roll_up()
-    category = event(session)["category"]
-    for step in ("minute", "hour", "day"):
-        assert kinds(shop.application_id, step) == {(category, "a"): 2, (category, "b"): 1}
-        assert kinds(stranger.application_id, step) == {(category, "a"): 1}
-        assert kinds(None, step) == {(category, "a"): 3, (category, "b"): 1}
-
-
-def test_kinds_beyond_measure_are_counted_as_one_and_the_first_ones_stay(
-    shop: Sender, session: UUID
-) -> None:
-    shop.send(event(session, name="first"))
-    roll_up()
-    for n in range(2):
-        shop.send(*[event(session, name=f"kind {n} {m}") for m in range(MOST_KINDS)])
-        roll_up()
-    shop.send(event(session, name="first", data={"n": 2}))
-    roll_up()
-    for row in Rollup.objects.filter(step="day"):
-        found = {name: count for _, name, count in KindCounts(row.kinds)}
-        assert found["first"] == 2
-        assert found[OTHER] == MOST_KINDS + 1
-        assert len(found) == MOST_KINDS + 1
-    end = floored(now()) + timedelta(minutes=1)
-    day = Period(end - timedelta(days=1), end)
-    seen = overview(None, Period(day.start, day.start), day, [])
-    assert seen.kinds.total() == seen.period.stored == 2 * MOST_KINDS + 2
