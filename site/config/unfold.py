@@ -8,8 +8,8 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 
-def may(permission: str) -> Callable[[HttpRequest], bool]:
-    return lambda request: request.user.has_perm(permission)
+def may(*permissions: str) -> Callable[[HttpRequest], bool]:
+    return lambda request: request.user.has_perms(permissions)
 
 
 def file(path: str) -> Callable[[HttpRequest], str]:
@@ -30,6 +30,12 @@ NAVIGATION = [
     {
         "items": [
             {"title": "Dashboard", "icon": "monitoring", "link": reverse_lazy("admin:index")},
+            {
+                "title": "Live",
+                "icon": "sensors",
+                "link": reverse_lazy("admin:eye_live"),
+                "permission": may("tracking.view_session", "reports.view_sessionreport"),
+            },
         ],
     },
     {
@@ -128,6 +134,8 @@ UNFOLD: dict[str, Any] = {
     ],
     "SITE_VIEWS": [
         ("dashboard.json", "eye_dashboard_data", "admin_ext.dashboard.DashboardData"),
+        ("live/", "eye_live", "admin_ext.live.LivePage"),
+        ("live.json", "eye_live_data", "admin_ext.live.LiveData"),
         ("queued-tasks/", "eye_tasks", "admin_ext.task_page.TasksPage"),
     ],
     "DASHBOARD_CALLBACK": "admin_ext.dashboard.fill",
