@@ -32,14 +32,15 @@ MOST_TEXT = 80
 # A click or a form tells no page: it is the one that an event before it was on.
 EVENTS_TO_A_PAGE = 20
 
-# Both read `session_latest` from its newest end to where sessions are live no more.
+# Read from `session_latest`, from its newest end to where sessions are live no more. Whether one is an
+# application's is looked up for each: as an EXISTS it could become a walk over all that this has.
 LIVE = """
 SELECT id, first_at, last_at, event_count + expired_events AS events, error_count,
        report_revision < revision AS stale
   FROM tracking_session
  WHERE last_at >= %(live)s
-   AND (%(application)s::bigint IS NULL OR EXISTS (
-            SELECT FROM tracking_session_application AS sender
+   AND (%(application)s::bigint IS NULL OR (
+            SELECT true FROM tracking_session_application AS sender
              WHERE sender.session_id = tracking_session.id
                AND sender.application_id = %(application)s))
 """
@@ -57,14 +58,18 @@ SHOWN = f"""
  LIMIT %(limit)s
 """
 # Those of them that changed; then for each a few steps into an index: its applications, its latest
-# events (`event_timeline`), and the last minute of its pointer.
+# events (`event_timeline`), and the last minute of its pointer. (Where a LIMIT 1 seems needless, it
+# keeps PostgreSQL from reading all reports at once instead.)
 CHANGED = f"""
 WITH changed AS MATERIALIZED (
     SELECT live.id, live.first_at, greatest(live.last_at, report.data_until) AS last_at,
            live.events, live.error_count, report.distance_px
       FROM ({SHOWN}) AS live
-      LEFT JOIN reports_sessionreport AS report ON report.session_id = live.id
-     WHERE live.stale OR report.session_id IS NULL OR report.computed_at >= %(since)s
+      LEFT JOIN LATERAL (
+        SELECT computed_at, data_until, distance_px
+          FROM reports_sessionreport WHERE session_id = live.id LIMIT 1
+      ) AS report ON true
+     WHERE live.stale OR report.computed_at IS NULL OR report.computed_at >= %(since)s
 )
 SELECT changed.*, sender.names, latest.page, recent.events, pointer.seconds, pointer.speeds
   FROM changed

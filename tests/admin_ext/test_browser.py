@@ -95,6 +95,7 @@ PAGES = (
     "/admin/auth/group/add/",
     "/admin/password_change/",
     "/admin/queued-tasks/",
+    "/admin/live/",
 )
 
 

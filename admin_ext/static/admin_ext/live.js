@@ -18,7 +18,6 @@ const number = new Intl.NumberFormat("en");
 const rows = new Rows(part("rows"), part("row"), page.dataset);
 
 let run = 0; // of the polls; those of an earlier run are over
-let paused = false;
 let trouble = "";
 let answered = false;
 let total = 0;
@@ -29,7 +28,10 @@ let wholeAt = -Infinity;
 // An answer may have been remembered for a moment: the youngest tells how the clocks differ.
 let skew = Infinity;
 
-const serverNow = () => Date.now() - (Number.isFinite(skew) ? skew : 0);
+// When it was paused, as long as it is.
+let pausedAt = 0;
+
+const serverNow = () => pausedAt || Date.now() - (Number.isFinite(skew) ? skew : 0);
 
 function write(place, text) {
   if (place.textContent !== text) place.textContent = text;
@@ -110,19 +112,19 @@ const MORE =
   `The page shows ${number.format(most)}: those that move, latest begun first, then those that ` +
   "moved last. Choose an application to see all of its sessions.";
 
+/** `7 live sessions`, `2 of 7 live sessions`, `2 of the 500 shown of 1,234 live sessions`. */
 function countInWords(here) {
-  const all = total > most ? total : rows.size;
-  const sessions = all === 1 ? "live session" : "live sessions";
-  if (find.value.trim()) return `${number.format(here)} of ${number.format(all)} ${sessions}`;
-  return total > most
-    ? `${number.format(here)} of ${number.format(all)} ${sessions}`
-    : `${number.format(all)} ${sessions}`;
+  const [all, shown] = total > most ? [total, rows.size] : [rows.size, rows.size];
+  const parts = [here, ...(here < shown && shown < all ? [`the ${number.format(shown)} shown`] : [])];
+  if (here < all) parts.push(all);
+  const words = parts.map((part) => (typeof part === "number" ? number.format(part) : part));
+  return `${words.join(" of ")} ${all === 1 ? "live session" : "live sessions"}`;
 }
 
 function lagInWords() {
   if (!answered) return "Asking for them …";
   const at = `${clock(serverNow())} UTC`;
-  if (paused) return `Paused at ${at}`;
+  if (pausedAt) return `Paused at ${at}`;
   const age = rows.newest ? Math.max(0, serverNow() - rows.newest) / SECOND : 0;
   const newest = rows.newest ? ` · newest data ${age.toFixed(1)} s old` : "";
   return `${at}${newest}${waiting ? ` · events have waited for ${waiting} s in the inbox` : ""}`;
@@ -163,7 +165,7 @@ function look() {
 }
 
 function setPaused(on) {
-  paused = on;
+  pausedAt = on ? serverNow() : 0;
   part("pause").setAttribute("aria-pressed", on);
   write(part("pause-text"), on ? "Go on" : "Pause");
   write(part("pause-icon"), on ? "play_arrow" : "pause");
@@ -182,11 +184,11 @@ function clear(field, then) {
 form.addEventListener("submit", (event) => event.preventDefault());
 application.addEventListener("change", chooseApplication);
 find.addEventListener("input", look);
-part("pause").addEventListener("click", () => setPaused(!paused));
+part("pause").addEventListener("click", () => setPaused(!pausedAt));
 part("all").addEventListener("click", () => clear(application, chooseApplication));
 part("clear").addEventListener("click", () => clear(find, look));
 setInterval(() => {
-  if (!paused && !document.hidden) show();
+  if (!pausedAt && !document.hidden) show();
 }, TICK_MS);
 rows.find(find.value);
 start();

@@ -22,6 +22,12 @@ function write(place, text) {
   if (place.textContent !== text) place.textContent = text;
 }
 
+/** Text that its place may cut off: on hover it is told whole. */
+function writeAll(place, text) {
+  write(place, text || "–");
+  if (place.title !== text) place.title = text;
+}
+
 /** `12 s`, `4 min 05 s`, `2 h 07 min`: as the server tells durations, to the second. */
 function span(ms) {
   const s = Math.max(0, Math.floor(ms / SECOND));
@@ -62,8 +68,8 @@ class Row {
   write(now, movingMs) {
     const { session, parts } = this;
     const moves = this.age(now) < movingMs;
-    write(parts.applications, session.applications || "–");
-    write(parts.page, session.page || "–");
+    writeAll(parts.applications, session.applications);
+    writeAll(parts.page, session.page);
     write(parts.distance, session.distance_px === null ? "–" : `${number.format(Math.round(session.distance_px))} px`);
     write(parts.rate, rate.format(moves ? session.events_per_s : 0));
     write(parts.age, span(this.age(now)));
@@ -100,7 +106,7 @@ export class Rows {
     this.#template = template;
     this.#page = page;
     this.#movingMs = Number(page.movingSeconds) * SECOND;
-    this.#watchView();
+    this.#watchPrinter();
     this.#watchHands();
   }
 
@@ -202,8 +208,8 @@ export class Rows {
       }
       if (next === element) next = next.nextElementSibling;
       else this.#place.insertBefore(element, next);
+      element.classList.toggle("live-new", slide && !before.has(row));
       if (before.has(row)) continue;
-      element.classList.toggle("live-new", slide);
       row.write(this.#now, this.#movingMs);
       this.#view.observe(element);
     }
@@ -241,9 +247,11 @@ export class Rows {
     }
   }, { rootMargin: MARGIN });
 
-  /** Those whose window was hidden come back as they are now. */
-  #watchView() {
-    document.addEventListener("visibilitychange", () => document.hidden || (this.#busyAt = -Infinity));
+  /** On paper all are in view. */
+  #watchPrinter() {
+    addEventListener("beforeprint", () => {
+      for (const row of this.#shown) row.write(this.#now, this.#movingMs);
+    });
   }
 
   #watchHands() {
