@@ -71,13 +71,13 @@ def test_a_session_that_begins_appears_and_moves(
     assert boss.page.is_visible("text=Nobody is here right now")
     assert boss.page.get_attribute("#live a:has-text('capture page')", "href") == "/"
     boss.page.evaluate("window.same = true")
-    shop.post([moved(session, 3, page={"path": "/cart", "w": 1280})])
+    shop.post([moved(session, 1, page={"path": "/cart", "w": 1280})])
     row = boss.wait_for(lambda: (rows := shown(boss)) and "px" in rows[0]["distance"] and rows[0])
     assert (row["id"], row["applications"], row["page"]) == (str(session), "shop", "/cart")
     assert (row["distance"], row["peak"], row["rate"]) == ("590 px", "625 px/s", "0.1")
     assert row["line"].startswith("M")
     assert (count(boss), boss.page.is_visible("text=Nobody is here")) == ("1 live session", False)
-    shop.post([moved(session, 1)])
+    shop.post([moved(session, -1)])
     boss.wait_for(lambda: shown(boss)[0]["distance"] == "1,180 px")
     assert boss.page.evaluate("window.same")
     nothing_is_wrong(boss)
@@ -131,7 +131,7 @@ def test_rows_keep_their_places_under_the_mouse(boss: Visitor, shop: Sender) -> 
     nothing_is_wrong(boss)
 
 
-def test_who_comes_back_after_five_minutes_is_gone(boss: Visitor, shop: Sender) -> None:
+def test_who_was_here_five_minutes_ago_leaves_the_page(boss: Visitor, shop: Sender) -> None:
     shop.post([moved(uuid4(), 297)])
     opened(boss)
     boss.wait_for(lambda: not shown(boss) and boss.page.is_visible("text=Nobody is here"))
