@@ -52,7 +52,7 @@ ROWS = f"""generate_series(0, {SESSIONS - 1}) AS n, LATERAL (
 def shops(transactional_db: None) -> list[Sender]:
     """20,000 sessions, of which 600 are live, half of them another application's."""
     senders = [sender(name) for name in ("shop", "blog")]
-    values = {
+    values: dict[str, Any] = {
         "applications": [one.application_id for one in senders],
         "end": now(),
         "first": first_id_at(now()),
