@@ -7,6 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from celery import states
+from django.db.models import F, Func, QuerySet, TextField, Value
+from django.db.models.lookups import Exact
 from django.utils.safestring import SafeString
 from django_celery_results.models import TaskResult
 
@@ -21,8 +23,8 @@ STATES = {
     states.FAILURE: "danger",
     states.REVOKED: "warning",
 }
-# The tasks whose argument is a session: found by their name, which has an index, then by it.
-SESSION_TASKS = ("reports.recompute",)
+# The tasks whose argument is a session.
+SESSION_TASKS = ("reports.recompute", "reports.trail")
 UUID_TEXT = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SHOWN = 20_000
 
@@ -33,6 +35,18 @@ def session_of(task: TaskResult) -> UUID | None:
         return None
     found = UUID_TEXT.search(task.task_args or "")
     return UUID(found[0]) if found else None
+
+
+def of_session(id: UUID) -> QuerySet[TaskResult]:
+    """The tasks about a session, the latest first: in the words of the index that has them."""
+    argument: Any = Func(
+        F("task_args"),
+        Value(UUID_TEXT.pattern),
+        function="substring",
+        output_field=TextField(),
+    )
+    about = TaskResult.objects.filter(Exact(argument, str(id)), task_name__in=SESSION_TASKS)
+    return about.defer("result", "traceback", "meta", "task_kwargs").order_by("-date_created")
 
 
 def session(task: TaskResult) -> SafeString | str:
