@@ -16,6 +16,7 @@ from tracking.models import Application, EventError, Session
 
 ERRORS = 5
 TASKS = 5
+CATEGORIES = 10
 # Where the page of an event will have its id.
 SOME_EVENT = UUID(int=0)
 
@@ -66,6 +67,18 @@ FACTS = (
     Fact("page_views", "Page views"),
     Fact("submits", "Submits"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """Foreign text, and how many events have it."""
+
+    name: str
+    count: int
+
+    @property
+    def shown(self) -> str:
+        return display.visible(display.shorten(self.name, 40))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +138,10 @@ class SessionPage:
         return Made(self.report) if self.report else None
 
     @property
-    def categories(self) -> list[tuple[str, int]]:
+    def categories(self) -> list[Category]:
         counts: dict[str, int] = self.report.by_category if self.report else {}
-        return sorted(counts.items(), key=lambda item: -item[1])[:10]
+        largest = sorted(counts.items(), key=lambda item: -item[1])[:CATEGORIES]
+        return [Category(*item) for item in largest]
 
     @property
     def first_at(self) -> SafeString | str:

@@ -12,13 +12,15 @@ export class Charts {
   constructor(card, axis) {
     this.card = card;
     this.axis = axis;
-    this.speed = chart("speed", [line("mean while moving"), line("peak", { borderWidth: 1.25 })]);
-    this.distance = chart("distance", [line("distance", { stepped: "middle", fill: true, borderWidth: 1.25 })]);
+    this.plots = [];
+    const point = () => this.plots.forEach((plot) => plot.point());
+    this.speed = chart("speed", [line("mean while moving"), line("peak", { borderWidth: 1.25 })], point);
+    this.distance = chart("distance", [line("distance", { stepped: "middle", fill: true, borderWidth: 1.25 })], point);
     this.all = [this.speed, this.distance];
     this.plots = this.all.map((one) => new Plot(one, axis));
     this.reset = card.querySelector("[data-reset]");
     this.reset.addEventListener("click", () => axis.reset());
-    axis.addEventListener("cursor", () => this.plots.forEach((plot) => plot.point()));
+    axis.addEventListener("cursor", point);
     whenThemeChanges(() => this.#paint());
     this.#paint();
   }
@@ -51,12 +53,11 @@ export class Charts {
     this.speed.data.datasets[1].data = points((row) => row.peak);
     this.distance.data.datasets[0].data = points((row) => row.distance);
     this.speed.options.scales.y.max = top(rows);
-    write(this.card.querySelector("[data-per]"), `px per ${size > SECOND ? duration(size) : "second"}`);
+    write(this.card.querySelector("[data-per]"), `px per ${size > SECOND ? duration(size).replace(".0", "") : "second"}`);
     for (const one of this.all) {
       Object.assign(one.options.scales.x, { min: start, max: end });
       one.update("none");
     }
-    this.plots.forEach((plot) => plot.point());
   }
 }
 
@@ -80,10 +81,12 @@ function label(value) {
   return new Date(value).toISOString().slice(5, 16).replace("T", " ");
 }
 
-function chart(id, datasets) {
+/** `afterDraw` is called whenever the chart has been drawn, in whichever size. */
+function chart(id, datasets, afterDraw) {
   return new Chart(document.getElementById(id), {
     type: "line",
     data: { datasets },
+    plugins: [{ id: "playhead", afterDraw }],
     options: {
       animation: false,
       parsing: false,

@@ -19,7 +19,6 @@ export class Plot {
     this.box.addEventListener("pointercancel", () => this.#let());
     this.box.addEventListener("dblclick", () => axis.reset());
     this.box.addEventListener("keydown", (event) => this.#key(event));
-    new ResizeObserver(() => this.point()).observe(this.box);
   }
 
   #overlay(name) {

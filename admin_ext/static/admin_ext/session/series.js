@@ -1,6 +1,6 @@
 const SECOND = 1_000;
 const STEPS = [1, 2, 5, 10, 30, 60, 120, 300, 900, 3600, 7200, 21_600, 86_400];
-const MOST_BUCKETS = 1_200;
+const MOST_BUCKETS = 2_000;
 
 /** A session's pointer second by second, as far as the service has told. */
 export class Series {

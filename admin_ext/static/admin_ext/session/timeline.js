@@ -1,7 +1,7 @@
 import { poll } from "../polling.js";
 import { Events } from "./events.js";
 import { lastAt } from "./trail.js";
-import { number, visible, write } from "./words.js";
+import { number, pretty, visible, write } from "./words.js";
 
 const TYPING_MS = 250;
 const LIVE_POLL_MS = 2_000;
@@ -18,6 +18,9 @@ export function startTimeline(section, axis, isLive) {
 class Timeline {
   #known = new Map();
   #categories = new Set();
+  // The rows that are there, the earliest first, and when they were.
+  #byTime = [];
+  #times = [];
   #typing = 0;
   #going = new AbortController();
 
@@ -107,7 +110,7 @@ class Timeline {
     else write(this.status, `${shown}, ${so}.`);
     write(this.more, searched ? "Look further" : "Show more");
     this.more.hidden = isOver;
-    this.#mark();
+    this.#order();
   }
 
   #isFiltered() {
@@ -158,7 +161,7 @@ class Timeline {
     if (details.querySelector("pre")) return;
     const payload = document.createElement("pre");
     Object.assign(payload, { className: "eye-block", dir: "ltr", tabIndex: 0 });
-    const text = visible(JSON.stringify(event.data, null, 2));
+    const text = visible(pretty(event.data));
     payload.textContent = text.length > MOST_TEXT ? `${text.slice(0, MOST_TEXT)} …` : text;
     const link = document.createElement("a");
     link.className = "eye-link";
@@ -174,13 +177,17 @@ class Timeline {
     event.target.closest("li")[step]?.querySelector("summary").focus();
   }
 
+  #order() {
+    this.#byTime = [...this.list.children];
+    if (this.filter.ordering === "-timestamp") this.#byTime.reverse();
+    this.#times = this.#byTime.map((row) => Number(row.dataset.at));
+    this.#mark();
+  }
+
   /** The event that the playhead is at, or has just passed. */
   #mark() {
     const { cursor } = this.axis;
-    if (cursor === null) return;
-    const rows = [...this.list.children];
-    if (this.filter.ordering === "-timestamp") rows.reverse();
-    const current = rows[lastAt(rows.map((row) => Number(row.dataset.at)), cursor)];
+    const current = cursor === null ? undefined : this.#byTime[lastAt(this.#times, cursor)];
     if (current === this.current) return;
     this.current?.removeAttribute("aria-current");
     current?.setAttribute("aria-current", "true");

@@ -37,6 +37,21 @@ export function visible(text) {
   return text.replace(INVISIBLE, (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
+/** JSON, indented; a list of plain values stays on one line. */
+export function pretty(value, indent = "") {
+  if (isPlain(value)) return JSON.stringify(value);
+  const deeper = `${indent}  `;
+  const between = (open, parts, close) => (parts.length ? `${open}\n${deeper}${parts.join(`,\n${deeper}`)}\n${indent}${close}` : open + close);
+  if (!Array.isArray(value)) {
+    const parts = Object.entries(value).map(([key, one]) => `${JSON.stringify(key)}: ${pretty(one, deeper)}`);
+    return between("{", parts, "}");
+  }
+  if (value.every(isPlain)) return `[${value.map((one) => JSON.stringify(one)).join(", ")}]`;
+  return between("[", value.map((one) => pretty(one, deeper)), "]");
+}
+
+const isPlain = (value) => value === null || typeof value !== "object";
+
 export function write(place, text) {
   if (place.textContent !== text) place.textContent = text;
 }
