@@ -1,5 +1,5 @@
 import { whenThemeChanges } from "../polling.js";
-import { number, visible, write } from "./words.js";
+import { many, number, visible, write } from "./words.js";
 
 // From few to many, as in the service's own pictures.
 const FEW_TO_MANY = [[37, 52, 148], [44, 127, 184], [65, 182, 150], [240, 170, 40], [215, 48, 31]];
@@ -94,8 +94,7 @@ function option({ application, of, page }, several, isShown) {
 
 function inWords({ total, max }, one) {
   if (!total) return `No ${one} on this page has been recorded.`;
-  const many = (count) => `${number(count)} ${one}${count === 1 ? "" : "s"}`;
-  return `${many(total)}, at most ${number(max)} in one place. From the page's top to the lowest of them; blue is few, red is many.`;
+  return `${many(total, one)}, at most ${number(max)} in one place. From the page's top to the lowest of them; blue is few, red is many.`;
 }
 
 /** One pixel a bin, on a logarithmic scale; transparent where there was nothing. */

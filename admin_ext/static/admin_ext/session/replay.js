@@ -3,7 +3,7 @@ import { Player } from "./player.js";
 import { Stage } from "./stage.js";
 import { Strip } from "./strip.js";
 import { Trail } from "./trail.js";
-import { duration, number, stopwatch, visible, write } from "./words.js";
+import { duration, many, number, stopwatch, visible, write } from "./words.js";
 
 const SECOND = 1_000;
 const PAUSE_MS = 1_000;
@@ -16,7 +16,7 @@ export function startReplay(section, axis) {
 class Replay {
   #etag = "";
   #stale = true;
-  #wanted = true;
+  #wanted = false;
   #trouble = "";
 
   constructor(section, axis) {
@@ -50,6 +50,7 @@ class Replay {
 
   /** Asks until there is a trail, and, where there was one, until there is a newer one. */
   #load() {
+    if (this.#wanted) return;
     this.#wanted = true;
     this.#offer(false);
     this.#trouble = this.trail ? "" : "The replay is being computed …";
@@ -61,28 +62,32 @@ class Replay {
   }
 
   async #ask(signal) {
-    if (!this.#wanted) return false;
     const headers = this.#etag ? { "If-None-Match": this.#etag } : {};
     const response = await fetch(this.section.dataset.trailUrl, { headers, signal });
     if (response.status === 202) return SECOND * (Number(response.headers.get("Retry-After")) || 1);
-    if (response.status === 304) return this.#stale && PAUSE_MS;
+    if (response.status === 304) return this.#goOn(this.#stale);
     if (!response.ok) throw new Error(response.status);
     this.#etag = response.headers.get("ETag") || "";
     const answer = await response.json();
     this.#stale = answer.stale;
     // The one that is there is shown already; a newer one is on its way.
-    if (this.trail?.computedAt === answer.computed_at && answer.stale) return PAUSE_MS;
-    this.#wanted = false;
+    if (this.trail?.computedAt === answer.computed_at) return this.#goOn(this.#stale);
     this.#take(answer);
-    return false;
+    return this.#goOn(false);
+  }
+
+  /** For `poll`: how long until the next time, if there is to be one. */
+  #goOn(wanted) {
+    this.#wanted = wanted;
+    return wanted && PAUSE_MS;
   }
 
   #take(answer) {
     const trail = new Trail(answer);
     this.#trouble = trail.isEmpty ? "No pointer was recorded in this session: there is nothing to replay." : "";
     this.#offer(answer.stale);
-    write(this.#place("about"), about(answer));
     if (trail.isEmpty) return this.#tell();
+    write(this.#place("about"), about(answer));
     for (const control of this.section.querySelectorAll("[disabled]")) control.disabled = false;
     this.range.max = trail.duration;
     this.strip.show(trail);
@@ -203,7 +208,7 @@ function viewportOf(scene, view) {
 function about({ samples, points, strokes, clicks, tolerance_px, left_out }) {
   const rage = clicks.filter((click) => click.rage).length;
   const text = `${number(points)} of ${number(samples)} samples, everywhere within ${number(tolerance_px, 1)} px of the way; `
-    + `${number(strokes.length)} strokes, ${number(clicks.length)} clicks${rage ? `, ${number(rage)} of them in rage` : ""}.`;
+    + `${many(strokes.length, "stroke")}, ${many(clicks.length, "click")}${rage ? `, ${number(rage)} of them in rage` : ""}.`;
   const left = Object.entries(left_out).filter(([, count]) => count);
   const missing = left.map(([what, count]) => `${number(count)} ${what}`).join(", ");
   return missing ? `${text} Left out: ${missing}.` : text;

@@ -35,11 +35,11 @@ export class Series {
 
   /**
    * The sums of equal steps between two times, with zeros where the pointer rested: a pause is no
-   * slope. Nothing before the first movement, or after the newest data.
+   * slope. Nothing more than one step before the first movement, or after the newest data.
    */
   buckets(start, end) {
     const size = SECOND * (STEPS.find((s) => (end - start) / (s * SECOND) <= MOST_BUCKETS) ?? STEPS.at(-1));
-    const from = Math.max(Math.floor(start / size), Math.floor(this.first / size));
+    const from = Math.max(Math.floor(start / size), Math.floor(this.first / size) - 1);
     const to = Math.min(Math.ceil(end / size), Math.floor(Math.max(this.last, this.dataUntil) / size) + 1);
     const rows = Array.from({ length: Math.max(to - from, 0) }, (_, n) => rest((from + n) * size));
     for (const [at, row] of this.#seconds) {

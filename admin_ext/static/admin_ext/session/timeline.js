@@ -1,7 +1,7 @@
 import { poll } from "../polling.js";
 import { Events } from "./events.js";
 import { lastAt } from "./trail.js";
-import { number, pretty, visible, write } from "./words.js";
+import { many, number, pretty, visible, write } from "./words.js";
 
 const TYPING_MS = 250;
 const LIVE_POLL_MS = 2_000;
@@ -34,7 +34,11 @@ class Timeline {
     for (const { value } of this.form.elements.category) this.#categories.add(value);
     this.#listen();
     this.#start();
-    poll(async (signal) => isLive() && (await this.#follow(signal), LIVE_POLL_MS), LIVE_POLL_MS, () => {});
+    poll(async (signal) => {
+      if (!isLive()) return false;
+      await this.#follow(signal);
+      return true;
+    }, LIVE_POLL_MS, () => {});
   }
 
   get filter() {
@@ -103,7 +107,7 @@ class Timeline {
     const { size } = this.#known;
     const { isOver, looked } = this.events;
     const searched = this.filter.text || this.filter.category.startsWith("not:");
-    const shown = `${number(size)} event${size === 1 ? "" : "s"}`;
+    const shown = many(size, "event");
     const so = isOver ? "all there are" : "there are more";
     if (!size && isOver) write(this.status, this.#isFiltered() ? "No event passes the filter." : "");
     else if (searched && !isOver) write(this.status, `${shown} among the ${number(looked)} looked through.`);

@@ -1,5 +1,7 @@
 // Where nothing happens for longer than this there is a pause.
 const PAUSE_MS = 2_000;
+// Of a canvas, between its sides.
+const LONGEST_SHAPE = 2.5;
 // A canvas for sessions whose viewport nobody told.
 const USUAL = { w: 1280, h: 720 };
 
@@ -84,7 +86,8 @@ function bounds({ strokes, clicks }) {
   const most = (axis, least) => strokes.flatMap((stroke) => stroke[axis])
     .concat(clicks.map((click) => click[axis]))
     .reduce((highest, value) => Math.max(highest, value), least);
-  return { w: most("x", USUAL.w), h: most("y", USUAL.h) };
+  const [w, h] = [most("x", USUAL.w), most("y", USUAL.h)];
+  return { w: Math.max(w, h / LONGEST_SHAPE), h: Math.max(h, w / LONGEST_SHAPE) };
 }
 
 function pauses({ strokes, clicks, duration_ms }) {

@@ -9,6 +9,10 @@ export function number(value, digits = 0) {
   return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
+export function many(count, one) {
+  return `${number(count)} ${one}${count === 1 ? "" : "s"}`;
+}
+
 /** The same text as Fact.shown. */
 export function shown(value, unit, digits) {
   if (value === null) return "–";
