@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractUser, AnonymousUser
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from django_celery_results.models import TaskResult
@@ -193,12 +194,17 @@ def find(id: UUID) -> Session | None:
     return sessions.defer("report__state", "report__by_name").filter(pk=id).first()
 
 
+def latest_tasks(session: Session) -> QuerySet[TaskResult]:
+    tasks = TaskResult.objects.defer("result", "traceback", "meta", "task_kwargs")
+    return task_results.of_session(tasks, session.pk).order_by("-date_done")[:TASKS]
+
+
 def page_of(session: Session, viewer: AbstractUser | AnonymousUser) -> SessionPage:
     """What the viewer may see of a session: None stands for what they may not."""
     sees_report = viewer.has_perm("reports.view_sessionreport")
     errors = EventError.objects.filter(session=session)
     sees_tasks = viewer.has_perm("django_celery_results.view_taskresult")
-    tasks = task_results.of_session(session.pk)[:TASKS] if sees_tasks else []
+    tasks = latest_tasks(session) if sees_tasks else []
     return SessionPage(
         session,
         getattr(session, "report", None) if sees_report else None,

@@ -7,8 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from celery import states
-from django.db.models import F, Func, QuerySet, TextField, Value
-from django.db.models.lookups import Exact
+from django.db.models import Func, QuerySet, TextField, Value
 from django.utils.safestring import SafeString
 from django_celery_results.models import TaskResult
 
@@ -23,9 +22,12 @@ STATES = {
     states.FAILURE: "danger",
     states.REVOKED: "warning",
 }
-# The tasks whose argument is a session.
+# The tasks whose argument is a session; the index eye_task_of_session is of these.
 SESSION_TASKS = ("reports.recompute", "reports.trail")
-UUID_TEXT = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+UUID_PATTERN = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+UUID_TEXT = re.compile(UUID_PATTERN)
+# As the index eye_task_of_session has it.
+SESSION = Func("task_args", Value(UUID_PATTERN), function="substring", output_field=TextField())
 SHOWN = 20_000
 
 
@@ -37,16 +39,8 @@ def session_of(task: TaskResult) -> UUID | None:
     return UUID(found[0]) if found else None
 
 
-def of_session(id: UUID) -> QuerySet[TaskResult]:
-    """The tasks about a session, the latest first: in the words of the index that has them."""
-    argument: Any = Func(
-        F("task_args"),
-        Value(UUID_TEXT.pattern),
-        function="substring",
-        output_field=TextField(),
-    )
-    about = TaskResult.objects.filter(Exact(argument, str(id)), task_name__in=SESSION_TASKS)
-    return about.defer("result", "traceback", "meta", "task_kwargs").order_by("-date_created")
+def of_session(tasks: QuerySet[TaskResult], id: UUID) -> QuerySet[TaskResult]:
+    return tasks.filter(task_name__in=SESSION_TASKS).alias(session=SESSION).filter(session=str(id))
 
 
 def session(task: TaskResult) -> SafeString | str:

@@ -1,9 +1,9 @@
 from django.db import migrations
 
-# The tasks that touched a session, on its page: task_results.of_session asks in these words.
-INDEX = """
-CREATE INDEX taskresult_session ON django_celery_results_taskresult
-    (substring(task_args, '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'), date_created DESC)
+# task_results.py, `of_session`: the tasks of one session, which their arguments name.
+OF_A_SESSION = """
+CREATE INDEX IF NOT EXISTS eye_task_of_session ON django_celery_results_taskresult
+       ((substring(task_args from '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}')), date_done DESC)
  WHERE task_name IN ('reports.recompute', 'reports.trail')
 """
 
@@ -14,5 +14,5 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.RunSQL(INDEX, "DROP INDEX taskresult_session"),
+        migrations.RunSQL(OF_A_SESSION, "DROP INDEX IF EXISTS eye_task_of_session"),
     ]

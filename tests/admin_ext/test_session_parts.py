@@ -11,7 +11,8 @@ from django.urls import reverse
 from django_celery_results.models import TaskResult
 from pytest_django import DjangoAssertNumQueries
 
-from admin_ext import report_words, task_results
+from admin_ext import report_words
+from admin_ext.session_page import latest_tasks
 from reports import builder
 from reports.models import SessionReport
 from tests.admin_ext.cast import HOSTILE, Scene, staff
@@ -139,9 +140,9 @@ class TestTheTasks:
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE django_celery_results_taskresult")
         with CaptureQueriesContext(connection) as queries:
-            assert len(task_results.of_session(scene.session)[:5]) == 1
+            assert len(latest_tasks(Session(scene.session))) == 1
         nodes = plan(queries[0]["sql"])
-        assert "taskresult_session" in {node.get("Index Name") for node in nodes}
+        assert "eye_task_of_session" in {node.get("Index Name") for node in nodes}
 
 
 class TestWhatTheReportSaysOfItself:
