@@ -339,6 +339,19 @@ class TestTheTimeline:
         boss.page.select_option("[name=ordering]", "timestamp")
         boss.wait_for(lambda: listed(boss)[:2] == ["pointer / path", "pointer / click"])
 
+    def test_an_event_that_is_opened_stops_the_replay_there(
+        self, boss: Visitor, walk: UUID
+    ) -> None:
+        open_session(boss, walk)
+        boss.page.fill("[name=text]", "chat bubble")
+        boss.wait_for(lambda: len(listed(boss)) == 1)
+        press_on_stage(boss, "Home")
+        press(boss, " ")
+        boss.until(f"{SLIDER} > 0")
+        boss.page.click(".eye-timeline summary")
+        boss.until("document.querySelector('[data-do=play]').textContent === 'Play'")
+        assert playhead(boss) == 10_000
+
     def test_arrows_go_from_event_to_event(self, boss: Visitor, walk: UUID) -> None:
         open_session(boss, walk)
         boss.wait_for(lambda: len(listed(boss)) == 8)

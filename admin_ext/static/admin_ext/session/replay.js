@@ -102,7 +102,7 @@ class Replay {
     const { player, axis, section } = this;
     player.addEventListener("move", () => this.#show());
     player.addEventListener("state", () => write(this.#button("play"), player.isPlaying ? "Pause" : "Play"));
-    axis.addEventListener("seek", ({ detail }) => this.trail && player.seek(detail - this.trail.start));
+    axis.addEventListener("seek", ({ detail }) => this.#lookAt(detail));
     this.range.addEventListener("input", () => player.seek(Number(this.range.value)));
     this.#place("speed").addEventListener("change", ({ target }) => (player.speed = parseFloat(target.value)));
     this.#place("skip").addEventListener("change", ({ target }) => (player.skipsPauses = target.checked));
@@ -113,6 +113,13 @@ class Replay {
       this.stage.repaint();
       this.strip.draw();
     });
+  }
+
+  /** A moment that somebody points at stays, until they play on. */
+  #lookAt(time) {
+    if (!this.trail) return;
+    this.player.pause();
+    this.player.seek(time - this.trail.start);
   }
 
   #do(what) {
