@@ -22,7 +22,7 @@ STATES = {
     states.REVOKED: "warning",
 }
 # The tasks whose argument is a session: found by their name, which has an index, then by it.
-SESSION_TASKS = ("reports.recompute",)
+SESSION_TASKS = ("reports.recompute", "reports.trail", "tracking.erase")
 UUID_TEXT = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SHOWN = 20_000
 
