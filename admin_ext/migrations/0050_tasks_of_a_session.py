@@ -4,7 +4,7 @@ from django.db import migrations
 OF_A_SESSION = """
 CREATE INDEX IF NOT EXISTS eye_task_of_session ON django_celery_results_taskresult
        ((substring(task_args from '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}')), date_done DESC)
- WHERE task_name IN ('reports.recompute', 'reports.trail')
+ WHERE task_name IN ('reports.recompute', 'reports.trail', 'tracking.erase')
 """
 
 
