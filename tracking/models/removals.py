@@ -53,6 +53,11 @@ class AuditEntry(models.Model):
         REBUILD_PAUSED = "rebuild.paused", "Rebuild of reports paused"
         REBUILD_RESUMED = "rebuild.resumed", "Rebuild of reports resumed"
         REBUILD_CANCELLED = "rebuild.cancelled", "Rebuild of reports cancelled"
+        TASK_RETRIED = "task.retried", "Failed task run again"
+        TASK_REQUEUED = "task.requeued", "Stuck task queued again"
+        TASK_RUN = "task.run", "Periodic task run by hand"
+        TASK_PAUSED = "task.paused", "Periodic task paused"
+        TASK_RESUMED = "task.resumed", "Periodic task resumed"
 
     at = models.DateTimeField(default=now)
     actor = models.CharField(max_length=200, help_text="Readable also when user or key are gone.")
