@@ -200,10 +200,13 @@ CELERY_RESULT_BACKEND = "django-db"
 CELERY_RESULT_BACKEND_ALWAYS_RETRY = True
 CELERY_RESULT_BACKEND_MAX_RETRIES = 3
 CELERY_RESULT_EXTENDED = True
-CELERY_RESULT_EXPIRES = 30 * 24 * 3600
+# Celery would delete all that is older at once; admin_ext/task_history.py does it in slices.
+CELERY_RESULT_EXPIRES = None
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "admin_ext.scheduler:Scheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
+# A run is noted at once, not within three minutes: it tells that beat is there.
+CELERY_BEAT_SYNC_EVERY = 1
 CELERY_BEAT_SCHEDULE = {
     "Build stale reports": {
         "task": "reports.build_stale",
@@ -218,6 +221,11 @@ CELERY_BEAT_SCHEDULE = {
     "Delete what is kept no longer": {
         "task": "tracking.retention",
         "schedule": crontab(hour="3", minute="17"),
+        "options": {"expire_seconds": 12 * 3600},
+    },
+    "Clear the history of tasks": {
+        "task": "admin_ext.clear_task_history",
+        "schedule": crontab(hour="3", minute="47"),
         "options": {"expire_seconds": 12 * 3600},
     },
 }
