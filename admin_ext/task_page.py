@@ -33,8 +33,7 @@ class Followed:
 
     @property
     def status(self) -> SafeString:
-        status = self.result.status if self.result else "QUEUED"
-        return display.badge(status, task_results.STATES.get(status, "neutral"))
+        return task_results.status(self.result or TaskResult(status=states.PENDING))
 
     @property
     def title(self) -> SafeString | str:
@@ -53,7 +52,7 @@ class Followed:
 
     @property
     def answer(self) -> SafeString | str:
-        if self.result is None:
+        if self.result is None or self.result.status == states.PENDING:
             return "no worker has taken it yet"
         return display.plain(self.result.result or display.EMPTY, SHOWN_RESULT)
 
@@ -73,6 +72,6 @@ class TasksPage(UnfoldSiteViewMixin, TemplateView):  # type: ignore[misc]
 def followed(text: str) -> Iterator[Followed]:
     ids = [id for part in text.split(",")[:MOST_AT_ONCE] if (id := uuid_of(part))]
     results: QuerySet[TaskResult] = TaskResult.objects.filter(task_id__in=list(map(str, ids)))
-    by_id = {result.task_id: result for result in results.defer("traceback", "meta")}
+    by_id = {result.task_id: result for result in results.defer("traceback")}
     for id in ids:
         yield Followed(id, by_id.get(str(id)))

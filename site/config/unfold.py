@@ -66,6 +66,12 @@ NAVIGATION = [
         "separator": True,
         "collapsible": True,
         "items": [
+            {
+                "title": "Overview",
+                "icon": "monitor_heart",
+                "link": reverse_lazy("admin:eye_tasks_overview"),
+                "permission": may("django_celery_results.view_taskresult"),
+            },
             item("Task results", "task_alt", "django_celery_results", "taskresult"),
             item("Group results", "stacks", "django_celery_results", "groupresult"),
             item("Periodic tasks", "event_repeat", "django_celery_beat", "periodictask"),
@@ -128,6 +134,7 @@ UNFOLD: dict[str, Any] = {
     ],
     "SITE_VIEWS": [
         ("dashboard.json", "eye_dashboard_data", "admin_ext.dashboard.DashboardData"),
+        ("tasks/", "eye_tasks_overview", "admin_ext.tasks_overview.TasksOverview"),
         ("queued-tasks/", "eye_tasks", "admin_ext.task_page.TasksPage"),
     ],
     "DASHBOARD_CALLBACK": "admin_ext.dashboard.fill",
