@@ -76,13 +76,13 @@ def _answer(answer: Future[list[Waiting]], queues: Sequence[str]) -> None:
 
 
 def _ask(queues: Sequence[str]) -> list[Waiting]:
-    options = {"socket_timeout": SOCKET_SECONDS} if _is_redis() else {}
+    options = {"socket_timeout": SOCKET_SECONDS} if is_redis() else {}
     with current_app.connection_for_read(transport_options=options) as connection:
         connection.connect()
         return [_waiting_in(connection, queue) for queue in queues]
 
 
-def _is_redis() -> bool:
+def is_redis() -> bool:
     return "redis" in current_app.conf.broker_read_url.partition(":")[0]
 
 
@@ -93,7 +93,7 @@ def _waiting_in(connection: Any, queue: str) -> Waiting:
             depth = channel.queue_declare(queue, passive=True).message_count
         except connection.channel_errors:
             return Waiting(queue, 0, None)
-        return Waiting(queue, depth, _oldest(channel, queue) if _is_redis() else None)
+        return Waiting(queue, depth, _oldest(channel, queue) if is_redis() else None)
 
 
 def _oldest(channel: Any, queue: str) -> datetime | None:

@@ -89,6 +89,13 @@ class PeriodicActions(ModelAdmin):
     actions = ("enable_tasks", "disable_tasks", "run_tasks")
     actions_detail = ("run_one", "pause_one", "enable_one")
 
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
+        """Either to pause it or to enable it."""
+        is_enabled = _tasks(object_id).filter(enabled=True).exists()
+        useless = "enable_one" if is_enabled else "pause_one"
+        found = super().get_actions_detail(request, object_id)  # type: ignore[misc]
+        return [one for one in found if not one.action_name.endswith(useless)]
+
     @admin.action(description="Enable selected tasks", permissions=["change"])
     def enable_tasks(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         enable(request, queryset)
@@ -134,7 +141,12 @@ class PeriodicActions(ModelAdmin):
 
 
 def _one(request: HttpRequest, change: Change, object_id: str) -> HttpResponse:
-    pk = int(object_id) if object_id.isdecimal() else 0
-    change(request, PeriodicTask.objects.filter(pk=pk))
+    change(request, _tasks(object_id))
     back = reverse("admin:django_celery_beat_periodictask_change", args=[object_id])
     return HttpResponse(headers={"HX-Redirect": back})
+
+
+def _tasks(object_id: Any) -> QuerySet[Any]:
+    id = str(object_id)
+    found: QuerySet[Any] = PeriodicTask.objects.filter(pk=int(id) if id.isdecimal() else 0)
+    return found

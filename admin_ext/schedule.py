@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from celery import current_app
-from django.db.models import Max
+from django.db.models import F, Max
 from django_celery_beat.models import PeriodicTask
 
 # Beat counts as late after three turns of its most frequent task, but never before this.
@@ -32,6 +32,12 @@ def beat() -> Beat:
         return Beat(last, None)
     never = datetime.min.replace(tzinfo=UTC)
     return Beat(last, (last or never) + max(LATE_AFTER, TURNS * min(turns)))
+
+
+def latest(most: int) -> list[PeriodicTask]:
+    """Those that ran last, and then those that never did."""
+    tasks = PeriodicTask.objects.select_related("interval", "crontab", "solar", "clocked")
+    return list(tasks.order_by(F("last_run_at").desc(nulls_last=True), "name")[:most])
 
 
 def next_run(task: PeriodicTask, moment: datetime) -> datetime | None:

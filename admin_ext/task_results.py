@@ -33,6 +33,7 @@ UUID_TEXT = re.compile(UUID_PATTERN)
 # As the index eye_task_of_session has it.
 SESSION = Func("task_args", Value(UUID_PATTERN), function="substring", output_field=TextField())
 SHOWN = 20_000
+TITLE = 60
 ARGUMENTS = 60
 # Of what is masked and then shortened to that, so much is looked at.
 LOOKED_AT = 1_000
@@ -71,7 +72,13 @@ def report(task: TaskResult) -> SafeString | str:
 
 
 def title(task: TaskResult) -> str:
-    return f"{task.task_name or 'task'} · {task.task_id[:8]}"
+    name = display.visible(display.shorten(task.task_name or "task", TITLE))
+    return f"{name} · {display.visible(task.task_id[:8])}"
+
+
+def name(task: TaskResult) -> SafeString:
+    """The title, where other text stands beside it."""
+    return display.plain(title(task))
 
 
 def run_time(task: TaskResult) -> str:

@@ -63,7 +63,7 @@ SELECT name, count(status), count(*) FILTER (WHERE status = 'FAILURE'),
 
 
 def by_name() -> Mapping[str, Stats]:
-    return remembered("task stats", REMEMBERED_SECONDS, _by_name)
+    return remembered("task-stats", REMEMBERED_SECONDS, _by_name)
 
 
 def _by_name() -> dict[str, Stats]:

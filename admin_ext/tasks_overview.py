@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from celery import current_app
 from django.conf import settings
 from django.utils.safestring import SafeString
 from django.views.generic import TemplateView
+from django_celery_beat.models import PeriodicTask
 from unfold.views import UnfoldSiteViewMixin
 
 from admin_ext import broker, display, schedule, task_results
@@ -20,16 +21,21 @@ from admin_ext.task_stats import Stats
 
 RESULTS = "django_celery_results_taskresult"
 NAMES_SHOWN = 6
+MOST_PERIODIC = 8
 
 
 @dataclass(frozen=True, slots=True)
 class QueueLine:
     """A queue, and how many workers take from it."""
 
-    name: str
+    queue: str
     workers: int
     waiting: broker.Waiting | None
     moment: datetime
+
+    @property
+    def name(self) -> SafeString:
+        return display.plain(self.queue, 60)
 
     @property
     def depth(self) -> str:
@@ -39,7 +45,7 @@ class QueueLine:
     def oldest(self) -> str:
         if self.waiting is None or self.waiting.oldest is None:
             return display.EMPTY
-        return display.elapsed(max(self.moment - self.waiting.oldest, self.moment - self.moment))
+        return _age(self.moment, self.waiting.oldest)
 
     @property
     def taken_by(self) -> SafeString | str:
@@ -65,7 +71,7 @@ class WorkerLine:
 
     @property
     def heartbeat(self) -> str:
-        return f"{display.elapsed(self.moment - self.worker.beat_at)} ago"
+        return f"{_age(self.moment, self.worker.beat_at)} ago"
 
     @property
     def started(self) -> SafeString | str:
@@ -126,11 +132,7 @@ class StuckLine:
     @property
     def title(self) -> SafeString | str:
         task = self.stuck.task
-        return display.change_link(RESULTS, task.pk, display.plain(task_results.title(task), 60))
-
-    @property
-    def status(self) -> SafeString:
-        return task_results.status(self.stuck.task)
+        return display.change_link(RESULTS, task.pk, task_results.name(task))
 
     @property
     def session(self) -> SafeString | str:
@@ -143,6 +145,31 @@ class StuckLine:
     @property
     def worker(self) -> SafeString:
         return display.plain(str(self.stuck.task.worker or display.EMPTY), 40)
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodicLine:
+    task: PeriodicTask
+    moment: datetime
+
+    @property
+    def name(self) -> SafeString | str:
+        name = display.plain(self.task.name, 40)
+        return display.change_link("django_celery_beat_periodictask", self.task.pk, name)
+
+    @property
+    def last(self) -> str:
+        last = self.task.last_run_at
+        return f"{_age(self.moment, last)} ago" if last else display.EMPTY
+
+    @property
+    def next(self) -> str:
+        if not self.task.enabled:
+            return "paused"
+        due = schedule.next_run(self.task, self.moment)
+        if due is None:
+            return display.EMPTY
+        return f"in {display.elapsed(due - self.moment)}" if due > self.moment else "due"
 
 
 class TasksOverview(UnfoldSiteViewMixin, TemplateView):  # type: ignore[misc]
@@ -158,8 +185,8 @@ class TasksOverview(UnfoldSiteViewMixin, TemplateView):  # type: ignore[misc]
             queues=lines,
             broker_answers=all(line.waiting for line in lines),
             workers=[WorkerLine(worker, by.moment) for worker in by.workers.values()],
-            last_tick=display.moment(beat.last_tick),
-            last_tick_ago=display.elapsed(by.moment - beat.last_tick) if beat.last_tick else "",
+            periodic=[PeriodicLine(task, by.moment) for task in schedule.latest(MOST_PERIODIC)],
+            last_tick_ago=_age(by.moment, beat.last_tick) if beat.last_tick else "",
             beat_is_late=beat.is_late(by.moment),
             stuck=list(map(StuckLine, stuck(by))),
             names=list(name_lines(by)),
@@ -186,6 +213,11 @@ def name_lines(by: Judge) -> Iterator[NameLine]:
     for name in sorted(ours | {*by.usual}):
         task = current_app.tasks.get(name)
         yield NameLine(name, by.usual.get(name), bool(task and task.ignore_result))
+
+
+def _age(moment: datetime, then: datetime) -> str:
+    """Never less than nothing: clocks differ, and something may have happened just now."""
+    return display.elapsed(max(moment - then, timedelta(0)))
 
 
 def _pair(p50: float | None, p95: float | None) -> str:

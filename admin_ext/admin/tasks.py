@@ -58,16 +58,16 @@ class TaskResultAdmin(RunAgainActions, ReadOnlyAdmin):
         "tasks that run all the time, only failures are kept."
     )
     list_display = (
-        display.column(task_results.title, "task", "task"),
+        display.column(task_results.name, "task", "task"),
         STATUS,
         SESSION,
-        display.column(task_results.arguments, "arguments", "arguments"),
         QUEUED,
-        DONE,
         WAIT,
         RUN_TIME,
         RETRIES,
         display.words("worker", "worker", 40),
+        display.column(task_results.arguments, "arguments", "arguments"),
+        DONE,
     )
     list_filter = (DonePeriod, StatusFilter, TaskNameFilter, TaskSessionFilter)
     list_defer = ("result", "traceback", "task_kwargs")

@@ -19,6 +19,7 @@ from django_celery_beat.models import (
 )
 from django_celery_results.models import GroupResult, TaskResult
 
+from admin_ext.published import unwritten
 from reports import builder, rebuild
 from reports.models import SessionReport
 from tests.cast import START, Sender, at, event, path
@@ -129,7 +130,8 @@ def task_result(session: UUID) -> TaskResult:
 def empty_queue(transactional_db: None) -> Iterator[None]:
     """What these tests queue and no worker takes is not left to the workers of other tests."""
     yield
+    unwritten.join()
     with current_app.connection_for_write() as connection:
         channel: Any = connection.default_channel
-        for queue in ("reports", "default"):
+        for queue in ("reports", "default", "exports"):
             channel.queue_purge(queue)

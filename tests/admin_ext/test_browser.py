@@ -94,6 +94,7 @@ PAGES = (
     "/admin/auth/user/1/change/",
     "/admin/auth/group/add/",
     "/admin/password_change/",
+    "/admin/tasks/",
     "/admin/queued-tasks/",
 )
 
