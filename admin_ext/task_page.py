@@ -16,8 +16,11 @@ from unfold.views import UnfoldSiteViewMixin
 from admin_ext import display, task_results
 from admin_ext.filters import uuid_of
 from admin_ext.recompute import MOST_AT_ONCE
+from tracking.masking import masked_text
 
 SHOWN_RESULT = 120
+# Masked before it is shortened, so that no half of a secret is left.
+LOOKED_AT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,8 @@ class Followed:
     def answer(self) -> SafeString | str:
         if self.result is None or self.result.status == states.PENDING:
             return "no worker has taken it yet"
-        return display.plain(self.result.result or display.EMPTY, SHOWN_RESULT)
+        text = (self.result.result or display.EMPTY)[:LOOKED_AT]
+        return display.plain(masked_text(text, numbers=False), SHOWN_RESULT)
 
 
 class TasksPage(UnfoldSiteViewMixin, TemplateView):  # type: ignore[misc]

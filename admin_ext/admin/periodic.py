@@ -56,6 +56,7 @@ def upcoming(task: PeriodicTask) -> SafeString | str:
 
 LAST_RUN = display.time("last_run_at", "last run (UTC)")
 NEXT_RUN = display.column(upcoming, "next_run", "next run (UTC)")
+LAST_AND_NEXT = [LAST_RUN, NEXT_RUN]
 TRANSLATION = display.column(translation, "crontab_translation", "crontab in words")
 
 
@@ -79,12 +80,18 @@ class PeriodicTaskAdmin(PeriodicActions, ModelAdmin, StockPeriodicTaskAdmin):  #
     readonly_fields = (LAST_RUN, NEXT_RUN, TRANSLATION)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        shown: dict[Any, Any] = {"last_run_at": LAST_RUN, "crontab_translation": TRANSLATION}
-        first, *others = [
-            (name, {"fields": [shown.get(field, field) for field in options["fields"]]})
+        shown: dict[Any, Any] = {"crontab_translation": [TRANSLATION], "last_run_at": LAST_AND_NEXT}
+        return [
+            (
+                name,
+                {
+                    "fields": [
+                        one for field in options["fields"] for one in shown.get(field, [field])
+                    ]
+                },
+            )
             for name, options in StockPeriodicTaskAdmin.fieldsets
         ]
-        return [first, (None, {"fields": [NEXT_RUN]}), *others]
 
 
 class PeriodicTaskInline(TabularInline):
