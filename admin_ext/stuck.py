@@ -17,7 +17,7 @@ from admin_ext.task_stats import Stats
 
 # A task that runs so many times as long as 95 of 100 of its kind do, but never less than this.
 SLOW_FACTOR = 5
-SLOW_AFTER = timedelta(minutes=5)
+SLOW_AFTER = timedelta(minutes=10)
 # Of which nobody knows yet how long they take.
 UNKNOWN_AFTER = timedelta(hours=1)
 UNTAKEN_AFTER = timedelta(minutes=5)

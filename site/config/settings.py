@@ -195,7 +195,7 @@ CELERY_TASK_ROUTES = {
     "tracking.digest": {"queue": "digest"},
     "reports.*": {"queue": "reports"},
 }
-CELERY_RESULT_BACKEND = "django-db"
+CELERY_RESULT_BACKEND = "admin_ext.results:Backend"
 # Again on a new connection where the old one was ended: the worker would end with it.
 CELERY_RESULT_BACKEND_ALWAYS_RETRY = True
 CELERY_RESULT_BACKEND_MAX_RETRIES = 3

@@ -7,10 +7,11 @@ from uuid import UUID, uuid4
 import pytest
 from django.contrib.auth.models import User
 from django.utils.timezone import now
+from django_celery_results.models import TaskResult
 
 from reports import builder
 from reports.models import SessionReport
-from tests.admin_ext.cast import HOSTILE, Scene
+from tests.admin_ext.cast import HOSTILE, Scene, task_result
 from tests.cast import START, Sender, event, path, sender
 from tests.e2e.conftest import Visitor, browser, chromium, playwright, visitor, window
 from tests.e2e.test_capture import AWAY
@@ -182,6 +183,35 @@ def test_a_report_is_recomputed_with_the_mouse(
     boss.page.click("text=reports.recompute ·")
     boss.page.wait_for_url("**/taskresult/**")
     assert str(scene.session)[:8] in boss.page.inner_text("#content")
+    nothing_is_wrong(boss)
+
+
+def test_a_stuck_task_is_run_again_with_the_mouse(
+    boss: Visitor, scene: Scene, worker: Process
+) -> None:
+    task_result(scene.session)
+    TaskResult.objects.update(status="STARTED", worker="gone@host", task_kwargs='"{}"')
+    boss.open("/admin/tasks/")
+    assert "its worker is gone" in boss.page.inner_text("#stuck")
+    boss.page.click("#stuck button")
+    boss.page.click("text=Run 1 task again >> visible=true")
+    boss.page.wait_for_url("**/queued-tasks/**")
+    boss.page.wait_for_selector("text=1 of 1 finished")
+    nothing_is_wrong(boss)
+
+
+def test_the_overview_of_tasks_follows_and_keeps_its_place(
+    boss: Visitor, scene: Scene, worker: Process
+) -> None:
+    boss.page.set_viewport_size({"width": 390, "height": 800})
+    boss.open("/admin/tasks/")
+    boss.page.evaluate("document.getElementById('names').scrollLeft = 90")
+    boss.page.focus("#periodic")
+    task_result(scene.session)
+    TaskResult.objects.update(status="STARTED", worker="gone@host")
+    boss.page.wait_for_selector("text=its worker is gone")
+    assert boss.page.evaluate("document.getElementById('names').scrollLeft") == 90
+    assert boss.page.evaluate("document.activeElement.id") == "periodic"
     nothing_is_wrong(boss)
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from celery import current_app
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -78,11 +79,11 @@ def test_a_task_is_stuck_for_a_reason(transactional_db: None) -> None:
 def test_a_task_is_stuck_that_runs_far_longer_than_its_kind(
     transactional_db: None, full: None
 ) -> None:
-    slow = task("STARTED", age=6 * MINUTE, worker="w@host")
-    rare = task("STARTED", age=6 * MINUTE, worker="w@host", task_name="tracking.retention")
+    slow = task("STARTED", age=11 * MINUTE, worker="w@host")
+    rare = task("STARTED", age=11 * MINUTE, worker="w@host", task_name="tracking.retention")
     worker(running=[{"id": one.task_id, "name": one.task_name} for one in (slow, rare)])
     why = reasons()
-    assert re.fullmatch(r"runs for 6 min 0\d s; 95 of 100 take 1\.0 s at most", why[slow.task_id])
+    assert re.fullmatch(r"runs for 11 min 0\d s; 95 of 100 take 1\.0 s at most", why[slow.task_id])
     assert rare.task_id not in why
 
 
@@ -213,6 +214,20 @@ def test_no_page_reads_all_tasks(owner: Client, full: None, scene: Scene) -> Non
             assert "Seq Scan" not in {node["Node Type"] for node in nodes}
         else:
             assert not list(filter(read_more_than_it_shows, nodes)), sql
+
+
+def test_progress_is_not_taken_for_another_start(transactional_db: None) -> None:
+    def told(result: dict[str, Any]) -> Any:
+        current_app.backend.store_result("an id", result, "STARTED")
+        return TaskResult.objects.get()
+
+    first = told({"pid": 1, "hostname": "w@host"})
+    going_on = told({"examined": 3})
+    assert going_on.date_started == first.date_started
+    assert (going_on.status, going_on.result) == ("STARTED", '{"examined": 3}')
+    assert current_app.AsyncResult("an id").info == {"examined": 3}
+    tried_again = told({"pid": 2, "hostname": "w@host"})
+    assert tried_again.date_started > first.date_started
 
 
 def test_the_history_is_cleared_in_slices(
