@@ -194,7 +194,7 @@ def test_a_stuck_task_is_run_again_with_the_mouse(
     boss.open("/admin/tasks/")
     assert "its worker is gone" in boss.page.inner_text("#stuck")
     boss.page.click("#stuck button")
-    boss.page.click("text=Run 1 task again >> visible=true")
+    boss.page.click(".eye-narrow button[type=submit]")
     boss.page.wait_for_url("**/queued-tasks/**")
     boss.page.wait_for_selector("text=1 of 1 finished")
     nothing_is_wrong(boss)
