@@ -156,6 +156,7 @@ def test_a_worker_that_ends_in_peace_is_not_missed(transactional_db: None, tmp_p
 def test_a_task_whose_worker_was_killed_is_stuck_and_run_again(
     owner: Client, scene: Scene, worker: Process
 ) -> None:
+    until(Worker.objects.exists)
     with transaction.atomic():
         SessionReport.objects.select_for_update().get(pk=scene.session)
         task_id = publish(recompute, str(scene.session))
