@@ -1,10 +1,14 @@
-"""Asking once more before an action on selected rows: what it will do, and to how many of them."""
+"""Asking once more before an action: what it will do, and to how many rows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
+from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.http import HttpRequest
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.functional import Promise
 from unfold.forms import BaseDialogForm
@@ -13,34 +17,82 @@ from admin_ext.kit import ModelAdmin
 
 CONFIRMED = "confirmed"
 
-
-def is_confirmed(request: HttpRequest) -> bool:
-    return request.method == "POST" and CONFIRMED in request.POST
+type Act = Callable[[Any, HttpRequest, list[Any]], HttpResponse | None]
 
 
-def ask(
-    admin: ModelAdmin,
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked about the selected rows; `nothing` is said where none of them is concerned.
+
+    `verb` and the nouns make the title and the button: "Revoke 3 keys?".
+    """
+
+    verb: str
+    noun: str
+    nouns: str
+    text: str
+    nothing: str = "Select some rows first."
+    most: int = 1_000
+    which: Callable[[QuerySet[Any]], QuerySet[Any]] = lambda rows: rows
+
+    def ids(self, rows: QuerySet[Any]) -> list[Any]:
+        """Up to one too many."""
+        return list(self.which(rows).order_by().values_list("pk", flat=True)[: self.most + 1])
+
+    def about(self, count: int) -> str:
+        return f"{self.verb} {count:,} {self.noun if count == 1 else self.nouns}"
+
+
+def asks_first(question: Question, permission: str) -> Callable[[Act], Any]:
+    """Makes an action on selected rows of a method that takes their ids.
+
+    The rows are those that were confirmed, however the list has changed meanwhile.
+    """
+
+    def decorate(act: Act) -> Any:
+        @admin.action(description=f"{question.verb} {question.nouns}", permissions=[permission])
+        @wraps(act)
+        def asked(
+            model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]
+        ) -> HttpResponse | None:
+            ids = question.ids(queryset)
+            if not ids:
+                messages.info(request, question.nothing)
+            elif len(ids) > question.most:
+                text = f"At most {question.most:,} {question.nouns} at once. Select fewer."
+                messages.error(request, text)
+            elif request.method == "POST" and CONFIRMED in request.POST:
+                return act(model_admin, request, ids)
+            else:
+                return _ask(model_admin, request, act.__name__, ids, question)
+            return None
+
+        return asked
+
+    return decorate
+
+
+def _ask(
+    model_admin: ModelAdmin,
     request: HttpRequest,
     action: str,
     ids: Sequence[object],
-    *,
-    title: str,
-    text: str,
-    button: str,
+    question: Question,
 ) -> TemplateResponse:
     """A page whose form posts the same action again, confirmed, for exactly these rows."""
+    about = question.about(len(ids))
     context = {
-        **admin.admin_site.each_context(request),
-        "opts": admin.opts,
-        "title": title,
-        "text": text,
-        "button": button,
+        **model_admin.admin_site.each_context(request),
+        "opts": model_admin.opts,
+        "title": f"{about}?",
+        "text": question.text,
+        "button": about,
         "action": action,
         "ids": ids,
         "id_field": ACTION_CHECKBOX_NAME,
         "confirmed_field": CONFIRMED,
     }
-    request.current_app = admin.admin_site.name
+    request.current_app = model_admin.admin_site.name
     return TemplateResponse(request, "admin/eye/confirm.html", context)
 
 

@@ -3,9 +3,26 @@
 from collections.abc import Iterable
 from uuid import UUID
 
+from celery import Task
 from django.contrib import messages
 from django.http import HttpRequest
 from django.urls import reverse
+
+from tracking.nudge import BrokerAway, publish
+
+# One page of a list; each of them is a task of its own, and a line on the page that follows them.
+MOST_AT_ONCE = 100
+
+
+def queue_each(task: "Task[..., object]", firsts: Iterable[str], *others: str) -> list[str]:
+    """Queues a task for each first argument until the broker takes no more; the tasks' ids."""
+    tasks = []
+    for first in firsts:
+        try:
+            tasks.append(publish(task, first, *others))
+        except BrokerAway:
+            break
+    return tasks
 
 
 def follow_url(task_ids: Iterable[str]) -> str:

@@ -2,14 +2,12 @@
 
 from typing import Any
 
-from django.contrib import admin, messages
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
 from admin_ext.actors import actor_of
-from admin_ext.confirm import ask, dialog, is_confirmed
+from admin_ext.confirm import Question, asks_first, dialog
 from admin_ext.kit import ModelAdmin, action
 from admin_ext.queued import complain, followed_at
 from tracking.models import EventType
@@ -21,6 +19,14 @@ WHAT_IT_DOES = (
     "stored and its errors are marked resolved; what is still wrong stays here."
 )
 LIST = "admin:tracking_eventerror_changelist"
+REPROCESS = Question(
+    "Reprocess the events of",
+    "error",
+    "errors",
+    WHAT_IT_DOES,
+    nothing="These errors are resolved already.",
+    which=lambda errors: errors.filter(resolved_at=None),
+)
 
 
 def queue(request: HttpRequest, filters: dict[str, Any]) -> str | None:
@@ -66,29 +72,10 @@ class ReprocessActions(MayReprocess):
     actions_list = ("reprocess_all",)
     actions_detail = ("reprocess_one",)
 
-    @admin.action(description="Reprocess events", permissions=["reprocess"])
-    def reprocess_selected(
-        self, request: HttpRequest, queryset: QuerySet[Any]
-    ) -> HttpResponse | None:
-        ids = list(queryset.filter(resolved_at=None).values_list("pk", flat=True))
-        if not ids:
-            messages.info(request, "These errors are resolved already.")
-            return None
-        if not is_confirmed(request):
-            return self._ask(request, ids)
+    @asks_first(REPROCESS, permission="reprocess")
+    def reprocess_selected(self, request: HttpRequest, ids: list[int]) -> HttpResponse | None:
         where = queue(request, {"errors": ids})
         return HttpResponseRedirect(where) if where else None
-
-    def _ask(self, request: HttpRequest, ids: list[int]) -> HttpResponse:
-        return ask(
-            self,
-            request,
-            "reprocess_selected",
-            ids,
-            title=f"Reprocess the events of {len(ids)} error{'s' if len(ids) > 1 else ''}?",
-            text=WHAT_IT_DOES,
-            button="Reprocess",
-        )
 
     @action(
         description="Reprocess",

@@ -5,13 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from celery import current_app
-from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from admin_ext.actors import actor_of
-from admin_ext.confirm import ask, dialog, is_confirmed
+from admin_ext.confirm import Question, asks_first, dialog
 from admin_ext.kit import ModelAdmin, action
 from admin_ext.queued import complain, followed_at
 from admin_ext.run_again import Refused, run_again
@@ -21,13 +20,13 @@ from tracking.nudge import BrokerAway
 PERMISSION = "admin_ext.run_task_again"
 LIST = "admin:django_celery_results_taskresult_changelist"
 PAGE = "admin:django_celery_results_taskresult_change"
-# One page of the list.
-MOST_AT_ONCE = 50
 WHAT_IT_DOES = (
     "It is queued once more, as a new task with the same arguments. Failed tasks and those that are "
     "stuck can be run again, each once; it is safe also where the first one goes on after all. "
     "The audit list notes who did it."
 )
+# One page of the list at most.
+RUN_AGAIN = Question("Run again", "task", "tasks", WHAT_IT_DOES, most=50)
 
 
 class RunAgainActions(ModelAdmin):
@@ -39,31 +38,11 @@ class RunAgainActions(ModelAdmin):
     def has_run_again_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return request.user.has_perm(PERMISSION) and self.has_view_permission(request)
 
-    @admin.action(description="Run again", permissions=["run_again"])
-    def run_again_selected(
-        self, request: HttpRequest, queryset: QuerySet[Any]
-    ) -> HttpResponse | None:
-        names = dict(queryset.values_list("pk", "task_name")[: MOST_AT_ONCE + 1])
-        if len(names) > MOST_AT_ONCE:
-            text = f"At most {MOST_AT_ONCE} tasks can be run again at once. Select fewer."
-            messages.error(request, text)
-            return None
-        if not is_confirmed(request):
-            return self._ask(request, [*names])
-        where = _run(request, names)
+    @asks_first(RUN_AGAIN, permission="run_again")
+    def run_again_selected(self, request: HttpRequest, ids: list[int]) -> HttpResponse | None:
+        tasks = self.model.objects.filter(pk__in=ids)
+        where = _run(request, dict(tasks.values_list("pk", "task_name")))
         return HttpResponseRedirect(where) if where else None
-
-    def _ask(self, request: HttpRequest, ids: list[int]) -> HttpResponse:
-        count = f"{len(ids)} task{'s' if len(ids) > 1 else ''}"
-        return ask(
-            self,
-            request,
-            "run_again_selected",
-            ids,
-            title=f"Run {count} again?",
-            text=WHAT_IT_DOES,
-            button=f"Run {count} again",
-        )
 
     @action(
         description="Run again",

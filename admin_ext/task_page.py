@@ -15,7 +15,7 @@ from unfold.views import UnfoldSiteViewMixin
 
 from admin_ext import display, task_results
 from admin_ext.filters import uuid_of
-from admin_ext.recompute import MOST_AT_ONCE
+from admin_ext.queued import MOST_AT_ONCE
 from tracking.masking import masked_text
 
 SHOWN_RESULT = 120

@@ -27,7 +27,7 @@ STATES = {
     states.REVOKED: "warning",
 }
 # The tasks whose argument is a session; the index eye_task_of_session is of these.
-SESSION_TASKS = ("reports.recompute", "reports.trail")
+SESSION_TASKS = ("reports.recompute", "reports.trail", "tracking.erase")
 UUID_PATTERN = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 UUID_TEXT = re.compile(UUID_PATTERN)
 # As the index eye_task_of_session has it.

@@ -60,7 +60,15 @@ def test_every_route_is_explained() -> None:
 
 
 def test_every_command_is_mentioned() -> None:
-    assert COMMANDS == ["create_key", "openapi", "prepare", "rebuild_reports", "sweep", "up"]
+    assert COMMANDS == [
+        "create_key",
+        "openapi",
+        "prepare",
+        "rebuild_reports",
+        "seed_demo",
+        "sweep",
+        "up",
+    ]
     assert [name for name in COMMANDS if name not in ALL] == []
 
 

@@ -2,11 +2,13 @@ import json
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
+from uuid import UUID
 
 from celery import Task, shared_task
 from django.utils.timezone import now
 
 from tracking import digest as pipeline
+from tracking import erase as erasing
 from tracking import reprocess as reprocessing
 from tracking import retention as keeping
 from tracking.audit import Actor
@@ -32,6 +34,13 @@ def reprocess(self: "Task[Any, Any]", asked: str) -> dict[str, int]:
 
     totals = reprocessing.reprocess(request["filters"], Actor(**request["actor"]), show)
     return asdict(totals)
+
+
+@shared_task(name="tracking.erase")
+def erase(session_id: str, actor: str) -> dict[str, Any]:
+    """Of all applications. `actor` is the JSON of an `Actor`."""
+    counts = erasing.erase_session(UUID(session_id), None, Actor(**json.loads(actor)))
+    return {"session": session_id, **counts}
 
 
 @shared_task(name="tracking.retention", bind=True)

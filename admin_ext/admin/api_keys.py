@@ -2,7 +2,6 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.postgres.fields import ArrayField
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
@@ -10,13 +9,21 @@ from django.utils.timezone import now
 from unfold.contrib.forms.widgets import ArrayWidget
 
 from admin_ext import display, key_pages
-from admin_ext.confirm import ask, dialog, is_confirmed
+from admin_ext.confirm import Question, asks_first, dialog
 from admin_ext.forms import ApiKeyForm
 from admin_ext.kit import ModelAdmin, action
 from tracking import keys
 from tracking.models import ApiKey
 
 REVOKING = "Whoever uses it is refused within seconds. A revoked key cannot be made valid again."
+REVOKE = Question(
+    "Revoke",
+    "key",
+    "keys",
+    REVOKING,
+    nothing="These keys are revoked already.",
+    which=lambda keys: keys.filter(revoked_at=None),
+)
 
 
 def state(key: ApiKey) -> SafeString:
@@ -96,21 +103,9 @@ class ApiKeyAdmin(ModelAdmin):
     def rotate(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return key_pages.rotate(self, request, object_id)
 
-    @admin.action(description="Revoke keys", permissions=["change"])
-    def revoke_selected(
-        self, request: HttpRequest, queryset: QuerySet[ApiKey]
-    ) -> HttpResponse | None:
-        ids = list(queryset.filter(revoked_at=None).values_list("pk", flat=True))
-        if not ids:
-            messages.info(request, "These keys are revoked already.")
-            return None
-        if not is_confirmed(request):
-            title = f"Revoke {len(ids)} key{'s' if len(ids) > 1 else ''}?"
-            return ask(
-                self, request, "revoke_selected", ids, title=title, text=REVOKING, button="Revoke"
-            )
+    @asks_first(REVOKE, permission="change")
+    def revoke_selected(self, request: HttpRequest, ids: list[int]) -> None:
         revoke(request, ids)
-        return None
 
     @action(
         description="Revoke",

@@ -3,20 +3,20 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.timezone import now
 
 from admin_ext import display
-from admin_ext.confirm import ask, dialog, is_confirmed
+from admin_ext.confirm import Question, asks_first, dialog
 from admin_ext.kit import ReadOnlyAdmin, action
 from tracking import inbox, wire
 from tracking.models import Batch, SetAsideBatch
 from tracking.tasks import bell
 
 REPLAYING = "They are put back in the line under the receipts they had, and digested again."
+REPLAY = Question("Replay", "batch", "batches", REPLAYING)
 SHOWN_BYTES = 20_000
 
 
@@ -82,18 +82,9 @@ class SetAsideBatchAdmin(BatchColumnsAdmin):
     def has_replay_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return request.user.has_perm("tracking.change_setasidebatch")
 
-    @admin.action(description="Replay batches", permissions=["replay"])
-    def replay_selected(
-        self, request: HttpRequest, queryset: QuerySet[SetAsideBatch]
-    ) -> HttpResponse | None:
-        ids = list(queryset.values_list("pk", flat=True))
-        if not is_confirmed(request):
-            title = f"Replay {len(ids)} batch{'es' if len(ids) > 1 else ''}?"
-            return ask(
-                self, request, "replay_selected", ids, title=title, text=REPLAYING, button="Replay"
-            )
+    @asks_first(REPLAY, permission="replay")
+    def replay_selected(self, request: HttpRequest, ids: list[int]) -> None:
         replay(request, ids)
-        return None
 
     @action(
         description="Replay",

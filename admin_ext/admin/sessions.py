@@ -7,6 +7,7 @@ from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
 
 from admin_ext import display, filters, queries, session_page
+from admin_ext.erase import EraseActions
 from admin_ext.kit import ReadOnlyAdmin
 from admin_ext.recompute import RecomputeActions
 from tracking.models import Session
@@ -31,7 +32,7 @@ OF_THE_REPORT = (
 
 
 @admin.register(Session)
-class SessionAdmin(filters.SearchById, RecomputeActions, ReadOnlyAdmin):
+class SessionAdmin(filters.SearchById, RecomputeActions, EraseActions, ReadOnlyAdmin):
     empty_hint = (
         "A session begins with its first event: open the capture page, or send one with an API key."
     )
@@ -52,6 +53,8 @@ class SessionAdmin(filters.SearchById, RecomputeActions, ReadOnlyAdmin):
         filters.ErrorsFilter,
     )
     list_select_related = ("report",)
+    actions = (*RecomputeActions.actions, *EraseActions.actions)
+    actions_detail = (*RecomputeActions.actions_detail, *EraseActions.actions_detail)
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         columns = list(super().get_list_display(request))

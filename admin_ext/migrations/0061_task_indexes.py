@@ -14,7 +14,7 @@ CREATE INDEX IF NOT EXISTS eye_task_of_name ON django_celery_results_taskresult
 OF_A_SESSION = """
 CREATE INDEX IF NOT EXISTS eye_task_of_session ON django_celery_results_taskresult
        ((substring(task_args from '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}')), date_done DESC)
- WHERE task_name IN ('reports.recompute', 'reports.trail')
+ WHERE task_name IN ('reports.recompute', 'reports.trail', 'tracking.erase')
 """
 # stuck.py: what is not over, longest without a change first.
 NOT_OVER = """

@@ -14,6 +14,7 @@ from django.urls import reverse
 from django_celery_results.models import TaskResult
 
 from admin_ext import recompute
+from admin_ext.queued import MOST_AT_ONCE
 from reports.models import SessionReport
 from tests.admin_ext.cast import Scene, staff, task_result
 from tests.processes import Process, run_web
@@ -108,10 +109,10 @@ def test_a_form_without_its_token_is_refused(scene: Scene) -> None:
 
 
 def test_too_many_at_once_are_refused_with_a_word(operator: Client, scene: Scene) -> None:
-    Session.objects.bulk_create(Session(id=uuid4()) for _ in range(recompute.MOST_AT_ONCE))
+    Session.objects.bulk_create(Session(id=uuid4()) for _ in range(MOST_AT_ONCE))
     everything = selected(scene.session, select_across="1", index="0", confirmed="1")
     page = operator.post(reverse(LISTS[0]), everything, follow=True)
-    assert "At most 100 reports can be recomputed at once" in page.content.decode()
+    assert "At most 100 reports at once. Select fewer." in page.content.decode()
 
 
 @pytest.mark.parametrize("id", ["nonsense", "3f0c2a8e-5f4b-4c8e-9d57-0b7f6f1a2b3c"])

@@ -107,7 +107,7 @@ def test_each_is_run_again_once(operator: Client) -> None:
 def test_the_selected_are_run_again_after_a_question(operator: Client) -> None:
     tasks = [task(), task("STARTED", worker="gone@host"), task("SUCCESS")]
     question = operator.post(LIST, selected(*tasks)).content.decode()
-    assert "Run 3 tasks again?" in question
+    assert "Run again 3 tasks?" in question
     answer = operator.post(LIST, selected(*tasks, confirmed="1"))
     assert answer["Location"].count(",") == 1
     assert "It has finished." in said(operator)
@@ -118,7 +118,7 @@ def test_the_selected_are_run_again_after_a_question(operator: Client) -> None:
 def test_too_many_at_once_are_refused(operator: Client) -> None:
     tasks = [task() for _ in range(51)]
     page = operator.post(LIST, selected(*tasks, confirmed="1"), follow=True)
-    assert "At most 50 tasks can be run again at once" in page.content.decode()
+    assert "At most 50 tasks at once." in page.content.decode()
 
 
 def test_a_task_that_gets_on_is_left_alone(operator: Client) -> None:

@@ -16,7 +16,7 @@ from tracking.models import Session
 
 __all__ = ["locking"]
 
-pytestmark = [pytest.mark.flow, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def all_are_idle() -> bool:

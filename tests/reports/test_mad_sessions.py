@@ -167,7 +167,6 @@ def test_a_session_of_very_many_minutes_has_no_more_of_them_in_the_rollups(
     assert SessionMinute.objects.latest("minute").minute < datetime.fromisoformat(at(0))
 
 
-@pytest.mark.flow
 @pytest.mark.django_db(transaction=True)
 def test_the_reports_of_others_go_on_beside_a_mad_one(shop: Sender, worker: Process) -> None:
     """One of so many samples that some are left out, and a worker of two processes."""

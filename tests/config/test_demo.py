@@ -1,0 +1,86 @@
+"""Demo data goes the way of all events, so that what it shows is what the service computed."""
+
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from random import Random
+from uuid import uuid4
+
+import pytest
+from config import demo
+from config.visitors import SITES, Visitor
+from django.core.management import CommandError, call_command
+from django.db.models import Sum
+from django.utils.timezone import now
+from django_celery_results.models import TaskResult
+
+from reports.models import Rollup, SessionReport
+from tests.cast import Sender, event
+from tracking import event_types
+from tracking.models import Batch, Event, EventError, Receipt, Session
+from tracking.validation import Rejected, validate
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SCALE = 0.0003
+
+
+def seeded(*arguments: str) -> str:
+    told = StringIO()
+    call_command("seed_demo", "--scale", str(SCALE), *arguments, stdout=told)
+    return told.getvalue()
+
+
+def test_it_makes_sessions_with_reports_rollups_and_tasks() -> None:
+    assert "Made 30 sessions of" in seeded()
+    assert Session.objects.count() == SessionReport.objects.count() == 30
+    assert not Batch.objects.exists()
+    assert not any(session.stale for session in Session.objects.all())
+    assert SessionReport.objects.filter(samples=0).count() == 0
+    stored = Rollup.objects.filter(application=None, step="day").aggregate(Sum("stored"))
+    assert stored["stored__sum"] == Event.objects.count() > 1_000
+    assert TaskResult.objects.count() == 300
+
+
+def test_each_batch_was_received_when_its_visit_was_over() -> None:
+    seeded()
+    for receipt in Receipt.objects.all():
+        assert now() - timedelta(days=demo.DAYS) < receipt.received_at <= now()
+    assert Receipt.objects.dates("received_at", "day").count() > 10
+
+
+def test_another_number_adds_other_visits_and_the_same_one_is_no_error() -> None:
+    seeded()
+    seeded("--seed", "2")
+    assert Session.objects.count() == 60
+
+
+def test_it_does_not_mix_with_others_unless_it_is_told_to(shop: Sender) -> None:
+    shop.send(event(uuid4()))
+    with pytest.raises(CommandError, match="--beside-others"):
+        seeded()
+    seeded("--beside-others")
+    assert Session.objects.count() == 31
+
+
+@pytest.mark.parametrize("scale", ["0", "-1", "11"])
+def test_a_scale_that_makes_no_sense_is_refused(scale: str) -> None:
+    with pytest.raises(CommandError, match="--scale"):
+        call_command("seed_demo", "--scale", scale)
+
+
+def test_only_orders_of_the_last_hours_are_wrong(shop: Sender) -> None:
+    """So that there is something to be found: a spike of one error."""
+    applications = demo._senders()
+    types = event_types.current()
+    dice, start = Random(1), datetime.now(UTC) - timedelta(hours=1)
+    wrong = []
+    for breaks_orders in (False, True):
+        for _ in range(150):
+            visit = Visitor(dice, start, breaks_orders).visit()
+            owner = applications[visit.site.name]
+            checked = [validate(raw, owner, now(), types) for raw in visit.events]
+            wrong += [(one, breaks_orders) for one in checked if isinstance(one, Rejected)]
+    assert len(wrong) > 5
+    assert all(broken for _, broken in wrong)
+    assert {one.problems[0].field for one, _ in wrong} == {"data.total"}
+    assert {site.name for site in SITES} == {*applications}
+    assert not EventError.objects.exists()
