@@ -17,8 +17,8 @@ from reports import heat_rollup
 from reports.heat import HeatKey
 from reports.models import HeatChange, Rollup, RollupChange
 from reports.sums import NUMBERS, Sum
-from tracking import locks
-from tracking.models import Tally
+from tracking import error_groups, locks
+from tracking.models import ErrorChange, Tally
 from tracking.nudge import Bell
 
 type Key = tuple[int | None, str, datetime]
@@ -68,7 +68,8 @@ def roll_up(bell: Bell | None = None) -> dict[str, int]:
 
 
 def waits() -> bool:
-    return any(box.objects.exists() for box in (RollupChange, Tally, HeatChange))
+    boxes = (RollupChange, Tally, HeatChange, ErrorChange)
+    return any(box.objects.exists() for box in boxes)
 
 
 def roll_up_slice() -> int | None:
@@ -83,7 +84,8 @@ def roll_up_slice() -> int | None:
         _add(sums)
         heat = _take("reports_heatchange", HEAT_AT_ONCE, *HeatKey._fields, "bins")
         heat_rollup.add(heat)
-    return taken + len(heat)
+        errors = error_groups.take(CHANGES_AT_ONCE)
+    return taken + len(heat) + errors
 
 
 def take_changes(sums: Mapping[Key, Sum]) -> int:

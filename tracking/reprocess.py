@@ -14,7 +14,7 @@ from django.db import Error, IntegrityError, OperationalError, connection, trans
 from django.db.models import QuerySet
 from django.utils.timezone import now
 
-from tracking import audit, event_types, locks, store
+from tracking import audit, error_changes, event_types, locks, store
 from tracking.audit import Actor
 from tracking.checking import Checked
 from tracking.claims import Claimed
@@ -211,6 +211,6 @@ def _resolve(mended: list[UUID], stored: list[UUID]) -> list[UUID]:
         cursor.execute(SESSIONS, {"mended": mended})
         sessions = [id for (id,) in cursor.fetchall()]
     moment = now()
-    EventError.objects.filter(event_id__in=mended, resolved_at=None).update(resolved_at=moment)
+    error_changes.resolve(mended, moment)
     RejectedEvent.objects.filter(pk__in=mended).update(resolved_at=moment)
     return sessions

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from tracking import rows
+from tracking import error_changes, rows
 from tracking.known import look_up
 from tracking.prepared import Prepared, prepare
 
@@ -56,9 +56,9 @@ WITH refused AS (
 SELECT id FROM sessions
 """
 
-# What is written here is counted for the rollups by the same statement: see Tally.
-# In the order of the events: the ids tell which of an event's errors comes first.
-ERRORS = """
+# What is written here is counted by the same statement: for the rollups, see Tally, and for the
+# groups of errors. In the order of the events: the ids tell which of an event's errors comes first.
+ERRORS = f"""
 WITH written AS (
     INSERT INTO tracking_eventerror (application_id, receipt_id, position, session_id, category,
                                      name, field, code, message, value, event_id, created_at)
@@ -68,7 +68,9 @@ WITH written AS (
                   %(fields)s::text[], %(codes)s::text[], %(messages)s::text[], %(values)s::text[],
                   %(events)s::uuid[])
         ON CONFLICT DO NOTHING
-    RETURNING application_id, code, created_at
+    RETURNING {error_changes.COLUMNS}
+), told AS (
+    {error_changes.written("written")}
 )
 INSERT INTO tracking_tally (application_id, minute, code, errors)
 SELECT application_id, date_trunc('minute', created_at), code, count(*)

@@ -48,6 +48,8 @@ class AuditEntry(models.Model):
         DELETED = "event.deleted", "Event deleted"
         ERASED = "session.erased", "Session erased"
         REPROCESSED = "errors.reprocessed", "Errors reprocessed"
+        MUTED = "errors.muted", "Errors muted"
+        UNMUTED = "errors.unmuted", "Errors unmuted"
         EXPORTED = "reports.exported", "Reports exported"
         REBUILD_STARTED = "rebuild.started", "Rebuild of reports started"
         REBUILD_PAUSED = "rebuild.paused", "Rebuild of reports paused"
