@@ -25,6 +25,7 @@ from tracking.models import ErrorCount, ErrorGroup
 MOST_GROUPS = 500
 PLACE_IN_ARRAY = re.compile(r"\[\d+\]")
 ANY_PLACE = "[*]"
+PATTERN_OF_PLACE = r"\[(?:[0-9]+|\*)\]"
 # How long the counts of a step are kept: a little longer than any period that is made of them.
 KEPT = {
     ErrorCount.Step.MINUTE: timedelta(hours=2),
@@ -137,6 +138,12 @@ def take(most: int) -> int:
         _count(placed, moment)
         _clear({kind.id for kind, _ in placed}, moment)
     return len(changes)
+
+
+def place_pattern(field: str) -> str:
+    """A regular expression of PostgreSQL for the fields that a group's field stands for."""
+    parts = map(re.escape, field.split(ANY_PLACE))
+    return f"^{PATTERN_OF_PLACE.join(parts)}$"
 
 
 def begin_of(moment: datetime, step: int) -> datetime:

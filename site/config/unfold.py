@@ -40,7 +40,9 @@ NAVIGATION = [
             item("Session reports", "lab_profile", "reports", "sessionreport"),
             item("Rebuilds of reports", "autorenew", "reports", "rebuild"),
             item("Events", "list_alt", "tracking", "event"),
-            item("Event errors", "error", "tracking", "eventerror"),
+            item("Errors", "error", "tracking", "eventerror")
+            | {"link": reverse_lazy("admin:eye_errors")},
+            item("Event errors", "rule", "tracking", "eventerror"),
         ],
     },
     {
@@ -117,6 +119,13 @@ BASE = {
     "950": "oklch(14% .014 205)",
 }
 
+ERROR_VIEWS = [
+    ("errors/", "eye_errors", "admin_ext.error_page.ErrorsPage"),
+    ("errors/<uuid:id>/reprocess/", "eye_error_reprocess", "admin_ext.error_page.ReprocessGroup"),
+    ("errors/<uuid:id>/mute/", "eye_error_mute", "admin_ext.error_page.MuteGroup"),
+    ("errors/<uuid:id>/unmute/", "eye_error_unmute", "admin_ext.error_page.UnmuteGroup"),
+]
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "The Eye",
     "SITE_HEADER": "The Eye",
@@ -129,6 +138,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_VIEWS": [
         ("dashboard.json", "eye_dashboard_data", "admin_ext.dashboard.DashboardData"),
         ("queued-tasks/", "eye_tasks", "admin_ext.task_page.TasksPage"),
+        *ERROR_VIEWS,
     ],
     "DASHBOARD_CALLBACK": "admin_ext.dashboard.fill",
     "STYLES": [file("admin_ext/eye.css")],
