@@ -238,6 +238,20 @@ WRONG = (
     ),
     Check(
         "wrong",
+        "groups of errors that count otherwise than there are",
+        differing(
+            """
+            SELECT application_id, sum(errors), sum(resolved)
+              FROM tracking_errorgroup GROUP BY application_id
+            """,
+            """
+            SELECT application_id, count(*), count(resolved_at)
+              FROM tracking_eventerror GROUP BY application_id
+            """,
+        ),
+    ),
+    Check(
+        "wrong",
         "a rollup that counts events otherwise than there are",
         differing(
             """

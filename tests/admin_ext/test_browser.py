@@ -81,6 +81,7 @@ PAGES = (
     "/admin/reports/sessionreport/export/",
     "/admin/tracking/event/",
     "/admin/tracking/eventerror/",
+    "/admin/errors/",
     "/admin/tracking/eventtype/",
     "/admin/tracking/eventtype/add/",
     "/admin/tracking/receipt/",
@@ -260,7 +261,7 @@ def test_hostile_text_does_nothing(boss: Visitor, session: UUID) -> None:
         evil = sender(text)
         evil.send(event(session, category=text, name=text, data={text: text}))
         evil.send(event(session, category="", **{text: text}))
-    for page in (*PAGES[:8], "/admin/tracking/application/", "/admin/tracking/apikey/"):
+    for page in (*PAGES[:9], "/admin/tracking/application/", "/admin/tracking/apikey/"):
         boss.open(page.format(session=session, set_aside=0))
         boss.page.wait_for_load_state("load")
         boss.page.wait_for_timeout(100)

@@ -360,6 +360,16 @@ def test_it_costs_the_same_for_more_groups(
         shown(owner)
 
 
+def test_hostile_text_is_shown_as_text(owner: Client, session: UUID) -> None:
+    evil = sender("<script>alert(0)</script>")
+    evil.send(event(session, category="<script>alert(1)</script>", name="\u202egnp", data={}))
+    page = text(owner)
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "\\u202egnp" in page
+    assert ErrorCount.objects.exists()
+
+
 @pytest.mark.flow
 def test_a_worker_reprocesses_a_group_and_it_is_resolved(
     shop: Sender, session: UUID, owner: Client, worker: Process
@@ -377,13 +387,3 @@ def test_a_worker_reprocesses_a_group_and_it_is_resolved(
     assert shown(owner) == []
     entry = AuditEntry.objects.get(action="errors.reprocessed")
     assert entry.details["filters"]["field"] == "data.price"
-
-
-def test_hostile_text_is_shown_as_text(owner: Client, session: UUID) -> None:
-    evil = sender("<script>alert(0)</script>")
-    evil.send(event(session, category="<script>alert(1)</script>", name="\u202egnp", data={}))
-    page = text(owner)
-    assert "<script>alert" not in page
-    assert "&lt;script&gt;alert(1)" in page
-    assert "\\u202egnp" in page
-    assert ErrorCount.objects.exists()
