@@ -20,7 +20,7 @@ from unfold.views import UnfoldSiteViewMixin
 from admin_ext import display
 from admin_ext import error_groups as groups
 from admin_ext.actors import actor_of
-from admin_ext.error_groups import Asked
+from admin_ext.error_groups import Asked, Listed
 from admin_ext.filters import PERIODS
 from admin_ext.reprocess import WHAT_IT_DOES, queue
 from admin_ext.sparkline import Sparkline
@@ -48,7 +48,7 @@ WHAT_MUTING_DOES = (
 class Row:
     """A group as the page shows it, with what belongs to it."""
 
-    group: ErrorGroup
+    listed: Listed
     application: str
     example: EventError | None
     mute: ErrorMute | None
@@ -56,12 +56,13 @@ class Row:
     spark: Sparkline
 
     @property
-    def seen(self) -> int:
-        return int(self.group.seen)  # type: ignore[attr-defined]
+    def group(self) -> ErrorGroup:
+        return self.listed.group
 
     @property
     def open(self) -> int:
-        return self.seen - int(self.group.settled)  # type: ignore[attr-defined]
+        """Of the period; all that are open may be more."""
+        return self.listed.seen - self.listed.settled
 
     @property
     def open_ever(self) -> int:
@@ -136,10 +137,8 @@ class ErrorsPage(UnfoldSiteViewMixin, TemplateView):  # type: ignore[misc]
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         asked = Asked.of(self.request.GET)
         moment = now()
-        matching = groups.matching(asked, moment)
+        shown, totals = groups.read(asked, moment)
         choices = groups.choices(asked)
-        shown = groups.page_of(matching, asked)
-        totals = groups.totals(matching, asked)
         context = {
             "asked": asked,
             "choices": choices,
@@ -158,21 +157,22 @@ class ErrorsPage(UnfoldSiteViewMixin, TemplateView):  # type: ignore[misc]
 
 
 def rows(
-    shown: list[ErrorGroup], asked: Asked, starts: list[datetime], applications: Mapping[str, str]
+    shown: list[Listed], asked: Asked, starts: list[datetime], applications: Mapping[str, str]
 ) -> list[Row]:
-    counts = groups.counts_of(shown, asked, starts[0])
-    examples, mutes = groups.examples_of(shown), groups.mutes_of(shown)
-    types = groups.types_of(shown)
+    theirs = [listed.group for listed in shown]
+    counts = groups.counts_of(theirs, asked, starts[0])
+    examples, mutes = groups.examples_of(theirs), groups.mutes_of(theirs)
+    types = groups.types_of(theirs)
     return [
         Row(
-            group=group,
+            listed=listed,
             application=applications.get(str(group.application_id), display.EMPTY),
             example=examples.get(group.example_id),
             mute=mutes.get(group.pk),
             event_type=type_of(group, types),
             spark=sparkline(counts.get(group.pk, {}), starts),
         )
-        for group in shown
+        for listed, group in zip(shown, theirs, strict=True)
     ]
 
 
@@ -184,10 +184,10 @@ def type_of(group: ErrorGroup, types: groups.Types) -> int | None:
 
 def sparkline(counts: groups.Counts, starts: list[datetime]) -> Sparkline:
     """All errors, and in front of them those that are open."""
-    found = [counts.get(start) for start in starts]
+    found = [counts.get(start, (0, 0)) for start in starts]
     return Sparkline(
-        values=[count.errors if count else 0 for count in found],
-        front=[count.errors - count.resolved if count else 0 for count in found],
+        values=[errors for errors, _ in found],
+        front=[errors - resolved for errors, resolved in found],
     )
 
 

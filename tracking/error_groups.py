@@ -22,7 +22,7 @@ from django.utils.timezone import now
 from tracking.ids import EPOCH
 from tracking.models import ErrorCount, ErrorGroup
 
-MOST_GROUPS = 500
+MOST_GROUPS = 300
 PLACE_IN_ARRAY = re.compile(r"\[\d+\]")
 ANY_PLACE = "[*]"
 PATTERN_OF_PLACE = r"\[(?:[0-9]+|\*)\]"

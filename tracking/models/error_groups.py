@@ -101,8 +101,12 @@ class ErrorCount(models.Model):
             models.UniqueConstraint(fields=["group", "step", "start"], name="errorcount_once"),
         ]
         indexes = [
-            # All groups of a period, and what is too old to be kept.
-            models.Index("step", "start", name="errorcount_period"),
+            # What all groups had in a period, from the index alone; and what is too old to be kept.
+            models.Index(
+                fields=["step", "start"],
+                include=["group", "errors", "resolved"],
+                name="errorcount_period",
+            ),
         ]
 
     def __str__(self) -> str:
