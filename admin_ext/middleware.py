@@ -1,8 +1,13 @@
 from collections.abc import Callable
 
 from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import BadRequest
+from django.core.paginator import InvalidPage
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import reverse
+from django.views.defaults import page_not_found
+
+from admin_ext.attempts import remember_browser
 
 NEEDED_BY_UNFOLD = {
     # Alpine evaluates what stands in its attributes. Nothing inline is allowed.
@@ -26,3 +31,30 @@ class AdminPolicyMiddleware:
         if request.path.startswith(reverse("admin:index")):
             response._csp_replace = NEEDED_BY_UNFOLD  # type: ignore[attr-defined]
         return response
+
+
+METHODS = ("GET", "HEAD", "POST")
+
+
+class AdminRequestsMiddleware:
+    """Refuses what no page of the admin is for, and what Django's and Unfold's would break over."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path.startswith(reverse("admin:index")):
+            if request.method not in METHODS:  # Django's answer PUT and DELETE as they do GET
+                return HttpResponseNotAllowed(METHODS)
+            if "%00" in request.META.get("QUERY_STRING", ""):
+                raise BadRequest("PostgreSQL has no text with a zero byte in it.")
+        response = self.get_response(request)
+        if name := getattr(request, "signed_in_as", None):
+            remember_browser(response, name)
+        return response
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """The search of all pages has no care for the number of its page."""
+        if isinstance(error, InvalidPage) and request.path == reverse("admin:search"):
+            return page_not_found(request, error, "admin/404.html")
+        return None

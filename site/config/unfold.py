@@ -129,7 +129,9 @@ UNFOLD: dict[str, Any] = {
     "SITE_VIEWS": [
         ("dashboard.json", "eye_dashboard_data", "admin_ext.dashboard.DashboardData"),
         ("queued-tasks/", "eye_tasks", "admin_ext.task_page.TasksPage"),
+        ("password_change/", "password_change", "admin_ext.sign_in.OwnPassword"),
     ],
+    "LOGIN": {"form": "admin_ext.sign_in.SignInForm"},
     "DASHBOARD_CALLBACK": "admin_ext.dashboard.fill",
     "STYLES": [file("admin_ext/eye.css")],
     "COLORS": {"base": BASE, "primary": PRIMARY},
