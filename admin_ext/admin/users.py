@@ -18,6 +18,9 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
 
+    class Media:
+        js = ("admin_ext/select_filter.js",)
+
     def audited(self, obj: User) -> dict[str, Any]:
         groups = list(obj.groups.order_by("name").values_list("name", flat=True))
         return {"groups": groups, "superuser": obj.is_superuser, "active": obj.is_active}
@@ -25,5 +28,8 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+    class Media:
+        js = ("admin_ext/select_filter.js",)
+
     def audited(self, obj: Group) -> dict[str, Any]:
         return {"permissions": obj.permissions.count()}
