@@ -1,11 +1,10 @@
 from collections.abc import Callable
 
 from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
-from django.core.exceptions import BadRequest
 from django.core.paginator import InvalidPage
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import reverse
-from django.views.defaults import page_not_found
+from django.views.defaults import bad_request, page_not_found
 
 from admin_ext.attempts import remember_browser
 
@@ -28,7 +27,7 @@ class AdminPolicyMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        if request.path.startswith(reverse("admin:index")):
+        if in_admin(request):
             response._csp_replace = NEEDED_BY_UNFOLD  # type: ignore[attr-defined]
         return response
 
@@ -43,18 +42,20 @@ class AdminRequestsMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path.startswith(reverse("admin:index")):
-            if request.method not in METHODS:  # Django's answer PUT and DELETE as they do GET
-                return HttpResponseNotAllowed(METHODS)
-            if "%00" in request.META.get("QUERY_STRING", ""):
-                raise BadRequest("PostgreSQL has no text with a zero byte in it.")
+        if request.method not in METHODS and in_admin(request):
+            return HttpResponseNotAllowed(METHODS)  # Django's pages answer PUT as they do GET
         response = self.get_response(request)
         if name := getattr(request, "signed_in_as", None):
             remember_browser(response, name)
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """The search of all pages has no care for the number of its page."""
+        """Stock pages ask for any number of a page, and for text with a zero byte in it."""
         if isinstance(error, InvalidPage) and request.path == reverse("admin:search"):
             return page_not_found(request, error, "admin/404.html")
-        return None
+        is_zero = isinstance(error, ValueError) and "%00" in request.META.get("QUERY_STRING", "")
+        return bad_request(request, error) if is_zero and in_admin(request) else None
+
+
+def in_admin(request: HttpRequest) -> bool:
+    return request.path.startswith(reverse("admin:index"))
