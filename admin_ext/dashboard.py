@@ -1,33 +1,35 @@
-"""The admin's first page: the main numbers, the last hour minute by minute, the latest sessions."""
+"""The admin's first page: what happens in a period, of one application or of all of them."""
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.mixins import PermissionRequiredMixin
-from django.http import HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, JsonResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
+from django.utils.timezone import now
 from django.views.generic import View
 
 from admin_ext import display, queries
-from tracking.models import Session
+from admin_ext.board import Board, board_of, health
+from admin_ext.figures import key_figures, signs
+from admin_ext.filters import PERIODS
+from admin_ext.links import Links
+from admin_ext.scope import DEFAULT, BadPeriod, Scope, named, scope_of
+from reports.rollups import Counts
+from tracking.models import Application, Event, EventError, Session
 
 PERMISSIONS = ("tracking.view_session", "tracking.view_receipt", "reports.view_sessionreport")
 RECENT_SESSIONS = 8
+LONGEST_LIST = 8
 # As old as a change to the rollups becomes where a nudge is lost.
 BEHIND_SECONDS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One number, what it is of, and the list behind it."""
-
-    name: str
-    title: str
-    value: str
-    note: str
-    url: str
+LABEL = 80
+# What kinds are called for which the rollups have no room.
+OTHERS = "all others"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,92 +65,159 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """What Unfold asks for the index page. Who may not see the numbers gets none."""
     if not request.user.has_perms(PERMISSIONS):
         return {**context, "may_see": False}
+    scope, problem = _scope_or_problem(request)
+    names = dict(Application.objects.order_by("name").values_list("pk", "name"))
+    links = Links(request.user, scope)
+    data = _data(board_of(scope), links, names)
     origin = f"{request.scheme}://{request.get_host()}"
     return {
         **context,
         "may_see": True,
+        "scope": scope,
+        "problem": problem,
+        "periods": {name: label for name, (label, _) in PERIODS.items()},
+        "applications": {id: display.visible(display.shorten(n, 60)) for id, n in names.items()},
         "empty": not queries.anything_arrived(),
-        "figures": shown(queries.figures()),
-        "totals": queries.totals(),
-        "recent": list(map(RecentSession, queries.recent_sessions(RECENT_SESSIONS))),
-        "sessions_url": reverse("admin:tracking_session_changelist"),
-        "data_url": reverse("admin:eye_dashboard_data"),
+        "figures": data["figures"],
+        "signs": data["signs"],
+        "totals": data["totals"],
+        "recent": [
+            RecentSession(session)
+            for session in queries.recent_sessions(RECENT_SESSIONS, scope.application)
+        ],
+        "sessions_url": links.now(Session),
+        "data_url": reverse("admin:eye_dashboard_data", query=scope.query),
+        "data": data,
         "origin": origin,
     }
 
 
 class DashboardData(PermissionRequiredMixin, View):
-    """The numbers and the chart of the dashboard, for its next poll."""
+    """All that the dashboard shows of its scope, for its next poll."""
 
     permission_required = PERMISSIONS
     admin_site: Any = None
 
     def get(self, request: HttpRequest) -> JsonResponse:
-        figures = queries.figures()
-        return JsonResponse(
-            {
-                "figures": {
-                    figure.name: {"value": figure.value, "note": figure.note}
-                    for figure in shown(figures)
-                },
-                "behind": _behind(figures),
-                "totals": asdict(queries.totals()),
-                "minutes": [asdict(minute) for minute in queries.minutes()],
-            }
-        )
+        try:
+            scope = _scope(request)
+        except BadPeriod as problem:
+            return JsonResponse({"problem": str(problem)}, status=400)
+        names = dict(Application.objects.values_list("pk", "name"))
+        return JsonResponse(_data(board_of(scope), Links(request.user, scope), names))
 
 
-def shown(figures: queries.Figures) -> list[Figure]:
-    sessions = reverse("admin:tracking_session_changelist")
+def _scope(request: HttpRequest) -> Scope:
+    try:
+        return scope_of(request.GET, now())
+    except Application.DoesNotExist:
+        raise Http404("There is no such application.") from None
+
+
+def _scope_or_problem(request: HttpRequest) -> tuple[Scope, str]:
+    """Where the address names no period that can be, the usual one, and what is wrong."""
+    try:
+        return _scope(request), ""
+    except BadPeriod as problem:
+        return named(None, DEFAULT, now()), str(problem)
+
+
+def _data(board: Board, links: Links, names: dict[int, str]) -> dict[str, Any]:
+    scope, now_health = links.scope, health()
+    return {
+        "poll_ms": 1000 * scope.poll_seconds if scope.poll_seconds else None,
+        "from": scope.period.start.timestamp(),
+        "to": scope.period.end.timestamp(),
+        "behind": _behind(now_health.rollups_behind_seconds),
+        "figures": [asdict(figure) for figure in key_figures(board, links)],
+        "signs": [asdict(sign) for sign in signs(now_health, board.failed_tasks, links)],
+        "totals": asdict(queries.totals()),
+        "bucket_seconds": scope.bucket.total_seconds(),
+        "buckets": list(_buckets(board, scope)),
+        "lists": {
+            "errors": _errors(board, links),
+            "categories": _categories(board, links),
+            "names": _names(board, links),
+            "pages": _pages(board, links, names),
+        },
+    }
+
+
+def _buckets(board: Board, scope: Scope) -> Iterable[dict[str, float]]:
+    """The sessions of each are those active in it, wherever they began."""
+    period = board.overview.period
+    going_on = period.active_sessions - period.sessions_started
+    for span, counts in zip(scope.buckets, board.overview.buckets, strict=True):
+        yield {
+            "start": span.start.timestamp(),
+            "sessions": going_on + counts.sessions_started,
+            **_shown(counts),
+        }
+        going_on += counts.sessions_started - counts.sessions_ended
+
+
+def _shown(counts: Counts) -> dict[str, float]:
+    return {
+        "stored": counts.stored,
+        "duplicate": counts.duplicate,
+        "rejected": counts.rejected,
+        "distance": round(counts.distance_px),
+        "moving": round(counts.moving_ms / 1000, 1),
+    }
+
+
+def _row(label: str, count: int, url: str, note: str = "") -> dict[str, Any]:
+    """Foreign text has its invisible marks written out; the page sets it as text."""
+    return {
+        "label": display.visible(display.shorten(label, LABEL)),
+        "note": display.visible(display.shorten(note, LABEL)),
+        "count": count,
+        "url": url,
+    }
+
+
+def _errors(board: Board, links: Links) -> list[dict[str, Any]]:
+    codes = sorted(board.overview.period.errors.items(), key=lambda item: (-item[1], item[0]))
     return [
-        Figure(
-            "events",
-            "Events",
-            f"{figures.day_stored:,}",
-            "stored in 24 h",
-            reverse("admin:tracking_event_changelist", query={"period": "24h"}),
-        ),
-        Figure(
-            "sessions", "Sessions", f"{figures.day_sessions:,}", "in 24 h", f"{sessions}?period=24h"
-        ),
-        Figure(
-            "active", "Active now", f"{figures.active_sessions:,}", "in the last 5 min", sessions
-        ),
-        Figure(
-            "errors",
-            "Rejected",
-            f"{figures.day_rejected:,}",
-            "events in 24 h",
-            reverse("admin:tracking_eventerror_changelist"),
-        ),
-        Figure(
-            "waiting",
-            "Waiting",
-            f"{figures.waiting_events:,}",
-            _waiting_note(figures),
-            reverse("admin:tracking_batch_changelist"),
-        ),
-        Figure(
-            "stale",
-            "Stale reports",
-            _bounded(figures.stale_reports),
-            "to be built",
-            f"{sessions}?report=stale",
-        ),
+        _row(code, count, links.of(EventError, code=code))
+        for code, count in codes[:LONGEST_LIST]
+        if count
     ]
 
 
-def _waiting_note(figures: queries.Figures) -> str:
-    if figures.waiting_batches:
-        return f"oldest {display.elapsed(timedelta(seconds=figures.waiting_seconds))}"
-    aside = figures.set_aside_batches
-    return f"{aside:,} set aside" if aside else "inbox is empty"
+def _categories(board: Board, links: Links) -> list[dict[str, Any]]:
+    found: Counter[str] = Counter()
+    for (category, _), count in board.overview.kinds.items():
+        found[category] += count
+    return [
+        _row(category, count, links.of(Event, category=category))
+        if category
+        else _row(OTHERS, count, links.of(Event))
+        for category, count in found.most_common(LONGEST_LIST)
+    ]
 
 
-def _behind(figures: queries.Figures) -> str:
-    behind = figures.rollups_behind_seconds
-    return display.elapsed(timedelta(seconds=behind)) if behind > BEHIND_SECONDS else ""
+def _names(board: Board, links: Links) -> list[dict[str, Any]]:
+    return [
+        _row(name, count, links.of(Event, category=category, name=name), category)
+        if category
+        else _row(OTHERS, count, links.of(Event))
+        for (category, name), count in board.overview.kinds.most_common(LONGEST_LIST)
+    ]
 
 
-def _bounded(count: int) -> str:
-    return f"{count:,}" if count < queries.COUNT_LIMIT else f"over {count - 1:,}"
+def _pages(board: Board, links: Links, names: dict[int, str]) -> list[dict[str, Any]]:
+    every = links.scope.application is None
+    return [
+        _row(
+            busy.page,
+            busy.total,
+            links.of(Event, application=busy.application_id, category="pointer"),
+            names.get(busy.application_id, "") if every and len(names) > 1 else "",
+        )
+        for busy in board.pages[:LONGEST_LIST]
+    ]
+
+
+def _behind(seconds: float) -> str:
+    return display.elapsed(timedelta(seconds=seconds)) if seconds > BEHIND_SECONDS else ""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.models import LogEntry
+from django.core.exceptions import BadRequest, ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
@@ -15,19 +17,25 @@ from unfold.admin import checkbox
 from unfold.decorators import action as unfold_action
 from unfold.paginator import InfinitePaginator as UnfoldInfinitePaginator
 
+from admin_ext import display
+from admin_ext.actors import actor_of
+from tracking import audit
+from tracking.models import AuditEntry
+
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin as DjangoModelAdmin
     from django.contrib.admin import SimpleListFilter
     from django.contrib.admin import TabularInline as DjangoTabularInline
     from django.core.paginator import Paginator
 
-    ModelAdmin = DjangoModelAdmin[Any]
+    UnfoldModelAdmin = DjangoModelAdmin[Any]
     TabularInline = DjangoTabularInline[Any, Any]
     DropdownFilter = SimpleListFilter
     TextFilter = SimpleListFilter
     BasePaginator = Paginator[Any]
 else:
-    from unfold.admin import ModelAdmin, TabularInline
+    from unfold.admin import ModelAdmin as UnfoldModelAdmin
+    from unfold.admin import TabularInline
     from unfold.contrib.filters.admin.dropdown_filters import DropdownFilter
     from unfold.contrib.filters.admin.text_filters import TextFilter
 
@@ -43,6 +51,9 @@ __all__ = [
     "action",
 ]
 
+# How much an audit entry says of what it is about.
+MOST_AUDITED = 100
+
 
 def action[F: Callable[..., Any]](
     *,
@@ -56,6 +67,48 @@ def action[F: Callable[..., Any]](
         description=description, permissions=permissions, icon=icon, dialog=dialog
     )
     return decorate
+
+
+class ModelAdmin(UnfoldModelAdmin):
+    """What all of ours do: whatever is added, changed or deleted by hand is in the audit list."""
+
+    def response_action(
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponse | None:
+        """Django asks the database for whatever is said to be selected."""
+        id_field: Any = self.opts.pk
+        try:
+            for id in request.POST.getlist(ACTION_CHECKBOX_NAME):
+                id_field.run_validators(id_field.to_python(id))
+        except ValidationError:
+            raise BadRequest("There is no row with such an id.") from None
+        return super().response_action(request, *args, **kwargs)
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> LogEntry:
+        entry = super().log_addition(request, obj, message)
+        self._audit(request, AuditEntry.Action.ADDED, obj)
+        return entry
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> LogEntry:
+        entry = super().log_change(request, obj, message)
+        self._audit(request, AuditEntry.Action.CHANGED, obj, said=entry.get_change_message())
+        return entry
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        for obj in queryset:
+            self._audit(request, AuditEntry.Action.REMOVED, obj)
+        return super().log_deletions(request, queryset)
+
+    def audited(self, obj: Any) -> dict[str, Any]:
+        """What else the audit list says of a record that was added or changed."""
+        return {}
+
+    def _audit(
+        self, request: HttpRequest, action: AuditEntry.Action, obj: Any, **details: Any
+    ) -> None:
+        more = {} if action == AuditEntry.Action.REMOVED else self.audited(obj)
+        target = display.shorten(f"{self.opts.verbose_name} {obj}", MOST_AUDITED)
+        audit.record(actor_of(request), action, target, id=str(obj.pk), **details, **more)
 
 
 class InfinitePaginator(BasePaginator):

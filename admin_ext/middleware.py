@@ -1,8 +1,12 @@
 from collections.abc import Callable
 
 from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
-from django.http import HttpRequest, HttpResponse
+from django.core.paginator import InvalidPage
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import reverse
+from django.views.defaults import bad_request, page_not_found
+
+from admin_ext.attempts import remember_browser
 
 NEEDED_BY_UNFOLD = {
     # Alpine evaluates what stands in its attributes. Nothing inline is allowed.
@@ -23,6 +27,35 @@ class AdminPolicyMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        if request.path.startswith(reverse("admin:index")):
+        if in_admin(request):
             response._csp_replace = NEEDED_BY_UNFOLD  # type: ignore[attr-defined]
         return response
+
+
+METHODS = ("GET", "HEAD", "POST")
+
+
+class AdminRequestsMiddleware:
+    """Refuses what no page of the admin is for, and what Django's and Unfold's would break over."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.method not in METHODS and in_admin(request):
+            return HttpResponseNotAllowed(METHODS)  # Django's pages answer PUT as they do GET
+        response = self.get_response(request)
+        if name := getattr(request, "signed_in_as", None):
+            remember_browser(response, name)
+        return response
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Stock pages ask for any number of a page, and for text with a zero byte in it."""
+        if isinstance(error, InvalidPage) and request.path == reverse("admin:search"):
+            return page_not_found(request, error, "admin/404.html")
+        is_zero = isinstance(error, ValueError) and "%00" in request.META.get("QUERY_STRING", "")
+        return bad_request(request, error) if is_zero and in_admin(request) else None
+
+
+def in_admin(request: HttpRequest) -> bool:
+    return request.path.startswith(reverse("admin:index"))

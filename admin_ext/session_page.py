@@ -1,25 +1,24 @@
-"""What a session's page shows: its report, its latest events and errors, and where to find more."""
+"""What a session's page shows at once; its charts, replay, heatmap and timeline load by themselves."""
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractUser, AnonymousUser
-from django.db.models import TextField
-from django.db.models.functions import Cast, Left
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.safestring import SafeString
+from django_celery_results.models import TaskResult
 
-from admin_ext import display, queries
+from admin_ext import display, queries, task_results
+from admin_ext.report_words import Flag, Made, flags
 from reports.models import WHY_FINAL, SessionReport
-from tracking.models import Application, Event, EventError, Session
+from tracking.models import Application, EventError, Session
 
-TIMELINE_EVENTS = 100
 ERRORS = 5
-# A payload longer than this is cut off on the timeline; the event's own page has all of it.
-PAYLOAD = 2_000
+TASKS = 5
+CATEGORIES = 10
+# Where the page of an event will have its id.
+SOME_EVENT = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +70,39 @@ FACTS = (
 
 
 @dataclass(frozen=True, slots=True)
-class TimelineEvent:
-    event: Event
-    payload: str
-    cut: bool
+class Category:
+    """Foreign text, and how many events have it."""
+
+    name: str
+    count: int
 
     @property
-    def category(self) -> SafeString:
-        return display.plain(self.event.category, 60)
+    def shown(self) -> str:
+        return display.visible(display.shorten(self.name, 40))
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task that touched the session."""
+
+    result: TaskResult
 
     @property
-    def name(self) -> SafeString:
-        return display.plain(self.event.name, 60)
+    def status(self) -> SafeString:
+        return task_results.status(self.result)
+
+    @property
+    def link(self) -> SafeString | str:
+        view, title = "django_celery_results_taskresult", task_results.title(self.result)
+        return display.change_link(view, self.result.pk, title)
+
+    @property
+    def at(self) -> SafeString | str:
+        return display.moment(display.value_of(self.result, "date_created"))
+
+    @property
+    def run_time(self) -> str:
+        return task_results.run_time(self.result)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +110,10 @@ class SessionPage:
     session: Session
     report: SessionReport | None
     applications: list[Application]
-    events: list[TimelineEvent] | None
     errors: list[EventError] | None
+    tasks: list[Task] | None
     sees_report: bool
+    sees_events: bool
     why_final: str = WHY_FINAL
 
     @property
@@ -109,9 +130,18 @@ class SessionPage:
         return self._with_values(FACTS)
 
     @property
-    def categories(self) -> list[tuple[str, int]]:
+    def flags(self) -> list[Flag]:
+        return flags(self.report)
+
+    @property
+    def made(self) -> Made | None:
+        return Made(self.report) if self.report else None
+
+    @property
+    def categories(self) -> list[Category]:
         counts: dict[str, int] = self.report.by_category if self.report else {}
-        return sorted(counts.items(), key=lambda item: -item[1])[:10]
+        largest = sorted(counts.items(), key=lambda item: -item[1])[:CATEGORIES]
+        return [Category(*item) for item in largest]
 
     @property
     def first_at(self) -> SafeString | str:
@@ -137,6 +167,10 @@ class SessionPage:
             "events": reverse("admin:tracking_event_changelist", query=query),
             "errors": reverse("admin:tracking_eventerror_changelist", query=query),
             "tasks": reverse("admin:django_celery_results_taskresult_changelist", query=query),
+            "event": reverse("admin:tracking_event_change", args=[SOME_EVENT]),
+            "timeline": reverse("session-events", args=[self.session.pk]),
+            "trail": reverse("session-trail", args=[self.session.pk]),
+            "heat": reverse("admin:tracking_session_heat", args=[self.session.pk]),
             "pointer": reverse("session-pointer", args=[self.session.pk]),
             "report": reverse("session-report", args=[self.session.pk]),
         }
@@ -159,29 +193,22 @@ def find(id: UUID) -> Session | None:
     return sessions.defer("report__state", "report__by_name").filter(pk=id).first()
 
 
+def latest_tasks(session_id: UUID) -> QuerySet[TaskResult]:
+    results = TaskResult.objects.defer("result", "traceback", "task_kwargs")
+    return task_results.of_session(results, session_id).order_by("-date_done")[:TASKS]
+
+
 def page_of(session: Session, viewer: AbstractUser | AnonymousUser) -> SessionPage:
     """What the viewer may see of a session: None stands for what they may not."""
     sees_report = viewer.has_perm("reports.view_sessionreport")
     errors = EventError.objects.filter(session=session)
+    sees_tasks = viewer.has_perm("django_celery_results.view_taskresult")
     return SessionPage(
         session,
         getattr(session, "report", None) if sees_report else None,
         list(session.applications.all()),
-        list(timeline(session)) if viewer.has_perm("tracking.view_event") else None,
         list(errors[:ERRORS]) if viewer.has_perm("tracking.view_eventerror") else None,
+        list(map(Task, latest_tasks(session.pk))) if sees_tasks else None,
         sees_report,
+        viewer.has_perm("tracking.view_event"),
     )
-
-
-def timeline(session: Session) -> Iterator[TimelineEvent]:
-    """The latest events, newest first."""
-    start = Left(Cast("data", TextField()), PAYLOAD + 1)
-    events: Any = Event.objects.filter(session=session).defer("data").annotate(start=start)
-    for event in events[:TIMELINE_EVENTS]:
-        cut = len(event.start) > PAYLOAD
-        text = event.start[:PAYLOAD] if cut else indented(event.start)
-        yield TimelineEvent(event, display.visible(text), cut)
-
-
-def indented(text: str) -> str:
-    return json.dumps(json.loads(text), ensure_ascii=False, indent=2)

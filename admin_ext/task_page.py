@@ -16,8 +16,11 @@ from unfold.views import UnfoldSiteViewMixin
 from admin_ext import display, task_results
 from admin_ext.filters import uuid_of
 from admin_ext.queued import MOST_AT_ONCE
+from tracking.masking import masked_text
 
 SHOWN_RESULT = 120
+# Masked before it is shortened, so that no half of a secret is left.
+LOOKED_AT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +36,7 @@ class Followed:
 
     @property
     def status(self) -> SafeString:
-        status = self.result.status if self.result else "QUEUED"
-        return display.badge(status, task_results.STATES.get(status, "neutral"))
+        return task_results.status(self.result or TaskResult(status=states.PENDING))
 
     @property
     def title(self) -> SafeString | str:
@@ -53,9 +55,10 @@ class Followed:
 
     @property
     def answer(self) -> SafeString | str:
-        if self.result is None:
+        if self.result is None or self.result.status == states.PENDING:
             return "no worker has taken it yet"
-        return display.plain(self.result.result or display.EMPTY, SHOWN_RESULT)
+        text = (self.result.result or display.EMPTY)[:LOOKED_AT]
+        return display.plain(masked_text(text, numbers=False), SHOWN_RESULT)
 
 
 class TasksPage(UnfoldSiteViewMixin, TemplateView):  # type: ignore[misc]
@@ -73,6 +76,6 @@ class TasksPage(UnfoldSiteViewMixin, TemplateView):  # type: ignore[misc]
 def followed(text: str) -> Iterator[Followed]:
     ids = [id for part in text.split(",")[:MOST_AT_ONCE] if (id := uuid_of(part))]
     results: QuerySet[TaskResult] = TaskResult.objects.filter(task_id__in=list(map(str, ids)))
-    by_id = {result.task_id: result for result in results.defer("traceback", "meta")}
+    by_id = {result.task_id: result for result in results.defer("traceback")}
     for id in ids:
         yield Followed(id, by_id.get(str(id)))

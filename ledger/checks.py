@@ -238,6 +238,37 @@ WRONG = (
     ),
     Check(
         "wrong",
+        "a rollup that counts kinds of events otherwise than were stored",
+        differing(
+            """
+            SELECT coalesce(application_id, 0) AS application, step, start, category, name,
+                   told::bigint
+              FROM reports_rollup, jsonb_each(kinds) AS named(category, names),
+                   jsonb_each_text(names) AS counted(name, told)
+            """,
+            f"""
+            SELECT coalesce(application_id, 0), step, date_trunc(step, received_at) AS start,
+                   category, name, count(*)
+              FROM tracking_event, {STEPS} GROUP BY category, name, {ROLLUPS}
+            """,
+        ),
+    ),
+    Check(
+        "wrong",
+        "groups of errors that count otherwise than there are",
+        differing(
+            """
+            SELECT application_id, sum(errors), sum(resolved)
+              FROM tracking_errorgroup GROUP BY application_id
+            """,
+            """
+            SELECT application_id, count(*), count(resolved_at)
+              FROM tracking_eventerror GROUP BY application_id
+            """,
+        ),
+    ),
+    Check(
+        "wrong",
         "a rollup that counts events otherwise than there are",
         differing(
             """

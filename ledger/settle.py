@@ -15,6 +15,7 @@ LEFT = """
 SELECT (SELECT count(*) FROM tracking_batch),
        (SELECT count(*) FROM tracking_session WHERE report_revision < revision),
        (SELECT count(*) FROM tracking_tally) + (SELECT count(*) FROM reports_rollupchange)
+           + (SELECT count(*) FROM tracking_errorchange)
 """
 
 

@@ -30,6 +30,12 @@ PAGES = (
     + OF_PERIOD
     + " GROUP BY heat.page ORDER BY total DESC, heat.page LIMIT %(most)s"
 )
+# Each application is a range of the index heat_pages of its own.
+BUSIEST = (
+    "SELECT heat.application_id, heat.page, sum(heat.total) AS total"
+    + OF_PERIOD.replace("= %(application)s", "= ANY(%(applications)s)")
+    + " GROUP BY 1, 2 ORDER BY total DESC, 1, 2 LIMIT %(most)s"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +48,21 @@ class Asked:
 
     @property
     def columns(self) -> dict[str, Any]:
-        steps, starts, ends = zip(*parts(self.period, ("day", "hour")), strict=True)
-        return {
-            "application": self.application_id,
-            "kind": self.kind,
-            "steps": [*steps],
-            "starts": [*starts],
-            "ends": [*ends],
-        }
+        return {"application": self.application_id, "kind": self.kind, **_parts(self.period)}
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """A page, whose it is, and how many samples of pointers, or clicks, there were on it."""
+
+    application_id: int
+    page: str
+    total: int
+
+
+def _parts(period: Period) -> dict[str, Any]:
+    steps, starts, ends = zip(*parts(period, ("day", "hour")), strict=True)
+    return {"steps": [*steps], "starts": [*starts], "ends": [*ends]}
 
 
 def whole_hours(start: datetime, end: datetime) -> Period:
@@ -72,3 +85,12 @@ def pages(asked: Asked) -> list[tuple[str, int]]:
     with connection.cursor() as cursor:
         cursor.execute(PAGES, {**asked.columns, "most": MOST_PAGES})
         return [(page, int(total)) for page, total in cursor]
+
+
+def busiest(application_ids: list[int], kind: str, period: Period, most: int) -> list[Busy]:
+    """Of all pages of these applications, in whole hours, those with the most."""
+    columns = _parts(period)
+    columns |= {"applications": application_ids, "kind": kind, "most": most}
+    with connection.cursor() as cursor:
+        cursor.execute(BUSIEST, columns)
+        return [Busy(application, page, int(total)) for application, page, total in cursor]

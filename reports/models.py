@@ -1,6 +1,6 @@
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
 from django.db.models.functions import Now
 from django.utils.timezone import now
 
@@ -244,6 +244,11 @@ class Rollup(Contributed):
     duplicate = models.BigIntegerField(default=0)
     rejected = models.BigIntegerField(default=0)
     errors = models.JSONField(default=dict, help_text="How many of each code.")
+    kinds = models.JSONField(
+        default=dict,
+        db_default=Value({}, models.JSONField()),
+        help_text="How many stored events of each category and name.",
+    )
 
     class Meta:
         constraints = [

@@ -4,6 +4,7 @@ A slice is one transaction: what it takes from an outbox and what it adds are co
 neither is.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -17,8 +18,8 @@ from reports import heat_rollup
 from reports.heat import HeatKey
 from reports.models import HeatChange, Rollup, RollupChange
 from reports.sums import NUMBERS, Sum
-from tracking import locks
-from tracking.models import Tally
+from tracking import error_groups, locks
+from tracking.models import ErrorChange, Tally
 from tracking.nudge import Bell
 
 type Key = tuple[int | None, str, datetime]
@@ -68,7 +69,8 @@ def roll_up(bell: Bell | None = None) -> dict[str, int]:
 
 
 def waits() -> bool:
-    return any(box.objects.exists() for box in (RollupChange, Tally, HeatChange))
+    boxes = (RollupChange, Tally, HeatChange, ErrorChange)
+    return any(box.objects.exists() for box in boxes)
 
 
 def roll_up_slice() -> int | None:
@@ -83,7 +85,8 @@ def roll_up_slice() -> int | None:
         _add(sums)
         heat = _take("reports_heatchange", HEAT_AT_ONCE, *HeatKey._fields, "bins")
         heat_rollup.add(heat)
-    return taken + len(heat)
+        errors = error_groups.take(CHANGES_AT_ONCE)
+    return taken + len(heat) + errors
 
 
 def take_changes(sums: Mapping[Key, Sum]) -> int:
@@ -98,12 +101,14 @@ def take_changes(sums: Mapping[Key, Sum]) -> int:
 
 def take_tallies(sums: Mapping[Key, Sum]) -> int:
     """What was told of arrivals, which count for their application and among all."""
-    rows = _take("tracking_tally", CHANGES_AT_ONCE, *PLACE, "code", "errors", *ARRIVED)
-    for application, minute, code, errors, *numbers in rows:
+    rows = _take("tracking_tally", CHANGES_AT_ONCE, *PLACE, "code", "errors", "kinds", *ARRIVED)
+    for application, minute, code, errors, told, *numbers in rows:
         named = dict(zip(ARRIVED, numbers, strict=True))
+        kinds = json.loads(told or "{}")
         for key in (*keys(application, minute), *keys(None, minute)):
             sums[key].add(named)
             sums[key].add_errors({code: errors} if code else {})
+            sums[key].add_kinds(kinds)
     return len(rows)
 
 
@@ -129,12 +134,13 @@ def _add(sums: Mapping[Key, Sum]) -> None:
         so_far = sums[rollup.application_id, rollup.step, rollup.start]
         so_far.add({name: getattr(rollup, name) for name in COUNTED}, bytes(rollup.speeds))
         so_far.add_errors(rollup.errors)
+        so_far.add_to_kinds(rollup.kinds)
     Rollup.objects.bulk_create(
         [_rollup(key, sums[key]) for key in sorted(sums, key=_order)],
         batch_size=1_000,
         update_conflicts=True,
         unique_fields=["application", "step", "start"],
-        update_fields=[*COUNTED, "errors", "speeds"],
+        update_fields=[*COUNTED, "errors", "kinds", "speeds"],
     )
 
 
@@ -147,7 +153,8 @@ def _known(keys: Iterable[Key]) -> Iterable[Rollup]:
 def _rollup(key: Key, sums: Sum) -> Rollup:
     application, step, start = key
     names: dict[str, Any] = {"application_id": application, "step": step, "start": start}
-    return Rollup(**names, **sums.numbers, errors=sums.errors, speeds=sums.speeds())
+    told = {"errors": sums.errors, "kinds": sums.kinds.counts}
+    return Rollup(**names, **sums.numbers, **told, speeds=sums.speeds())
 
 
 def _order(key: Key) -> tuple[int, str, datetime]:

@@ -4,7 +4,9 @@ The bounds of a period are made whole minutes: its start is rounded down, its en
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, groupby
@@ -14,10 +16,13 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
 
+from reports import rollup_queries
 from reports.periods import STEPS, Period, buckets, ceiled, floored, parts
 from reports.rollup import COUNTED
+from reports.rollup_queries import COUNTS
 from reports.sketch import Sketch
 from reports.sums import Sum
+from tracking.kind_counts import KindCounts
 
 type Place = tuple[int, str, datetime, datetime]
 
@@ -31,55 +36,6 @@ PART_ROWS = 60
 NONE: tuple[int, Iterable[Any]] = (-1, ())
 WITHOUT_JIT = "SET LOCAL jit = off;"  # to compile takes longer than the query
 SNAPSHOT = f"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; {WITHOUT_JIT}"
-# One range of the index for each part.
-PARTS = """
-  FROM unnest(%(places)s::int[], %(steps)s::text[], %(starts)s::timestamptz[],
-              %(ends)s::timestamptz[]) AS part(place, step, "from", "to"),
-       LATERAL (
-    SELECT {columns} FROM reports_rollup
-     WHERE application_id {is_application} AND step = part.step
-       AND start >= part."from" AND start < part."to"
-  ) AS sums
-"""
-SUMS = (
-    "SELECT place, sums.*"
-    + PARTS.replace(
-        "{columns}",
-        "count(*) AS found, string_agg(speeds, '') AS speeds, "
-        "jsonb_agg(errors) FILTER (WHERE errors <> '{{}}') AS errors, "
-        + ", ".join(f"sum({name}) AS {name}" for name in COUNTED),
-    )
-    + " WHERE found > 0 ORDER BY place"
-)
-SESSIONS = "SELECT coalesce(sum(started), 0), coalesce(sum(ended), 0)" + PARTS.replace(
-    "{columns}", "sum(sessions_started) AS started, sum(sessions_ended) AS ended"
-)
-COUNTS = ("stored", "duplicate", "rejected", "sessions_started", "sessions_ended")
-# The rollups of all applications, and what the outboxes hold for them, in one snapshot.
-LATEST = """
-WITH waiting AS (
-    SELECT minute, {sums} FROM (
-        SELECT minute, stored, duplicate, rejected, 0 AS sessions_started, 0 AS sessions_ended
-          FROM tracking_tally
-         UNION ALL
-        SELECT minute, 0, 0, 0, sessions_started, sessions_ended
-          FROM reports_rollupchange WHERE application_id IS NULL
-    ) AS outbox GROUP BY minute
-)
-SELECT place, {sums}
-  FROM unnest(%(places)s::int[], %(steps)s::text[], %(starts)s::timestamptz[],
-              %(ends)s::timestamptz[]) AS part(place, step, "from", "to"),
-       LATERAL (
-    SELECT {columns} FROM reports_rollup
-     WHERE application_id IS NULL AND step = part.step
-       AND start >= part."from" AND start < part."to"
-     UNION ALL
-    SELECT {columns} FROM waiting WHERE minute >= part."from" AND minute < part."to"
-  ) AS counted
- GROUP BY place
-""".replace("{columns}", ", ".join(COUNTS)).replace(
-    "{sums}", ", ".join(f"sum({name}) AS {name}" for name in COUNTS)
-)
 OLDEST_WAITING = """
 SELECT coalesce(extract(epoch FROM now() - min(written_at)), 0) FROM (
     SELECT min(written_at) AS written_at FROM tracking_tally
@@ -126,13 +82,26 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Some of a period's totals, of all applications, with what is not in the rollups yet."""
+    """Those of a period's totals that cost little to read."""
 
     stored: int = 0
     duplicate: int = 0
     rejected: int = 0
+    events: int = 0
     sessions_started: int = 0
     sessions_ended: int = 0
+    distance_px: float = 0.0
+    moving_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A period, the one before it, and the buckets that it is cut into: all in one snapshot."""
+
+    before: Totals
+    period: Totals
+    buckets: list[Counts]
+    kinds: Counter[tuple[str, str]]
 
 
 def totals(application_id: int | None, start: datetime, end: datetime) -> Totals:
@@ -151,13 +120,20 @@ def series(
     return _totals(application_id, buckets(_whole_minutes(start, end), step, zone))
 
 
-def latest(periods: Sequence[Period]) -> list[Counts]:
+def latest(application_id: int | None, periods: Sequence[Period]) -> list[Counts]:
     """Of periods of whole minutes: what the rollups say, and what waits to be added to them."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(WITHOUT_JIT)
-        cursor.execute(LATEST, _named(_places(periods)))
-        found = {place: Counts(*map(int, counts)) for place, *counts in cursor}
-    return [found.get(place, Counts()) for place in range(len(periods))]
+    with _snapshot():
+        return _counts(application_id, periods)
+
+
+def overview(
+    application_id: int | None, before: Period, period: Period, buckets: Sequence[Period]
+) -> Overview:
+    """Of two periods of whole minutes that follow each other, with what waits to be added."""
+    with _snapshot():
+        earlier, whole = _each_total(application_id, [before, period], waiting=True)
+        counts = _counts(application_id, buckets)
+        return Overview(earlier, whole, counts, _kinds(application_id, period))
 
 
 def behind_seconds() -> float:
@@ -171,22 +147,68 @@ def _whole_minutes(start: datetime, end: datetime) -> Period:
     return Period(floored(start), ceiled(end))
 
 
-def _totals(application_id: int | None, periods: Sequence[Period]) -> list[Totals]:
-    """Of periods that follow each other."""
-    if not periods:
-        return []
-    places = _places(periods)
-    before = _places([Period(BEGINNING, periods[0].start)])
+@contextmanager
+def _snapshot() -> Iterator[None]:
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(SNAPSHOT)
-            cursor.execute(*_query(SESSIONS, application_id, before))
-            started, ended = map(int, cursor.fetchone())
-        with connection.chunked_cursor() as cursor:
-            cursor.execute(*_query(SUMS, application_id, places))
-            rows = chain.from_iterable(iter(lambda: cursor.fetchmany(ROWS_AT_ONCE), []))
-            by_place = groupby(rows, itemgetter(0))
-            return list(_each(periods, by_place, started, ended))
+        yield
+
+
+def _totals(application_id: int | None, periods: Sequence[Period]) -> list[Totals]:
+    """Of periods that follow each other. Raises `TooMuch`."""
+    if not periods:
+        return []
+    with _snapshot():
+        return _each_total(application_id, periods, waiting=False)
+
+
+def _each_total(
+    application_id: int | None, periods: Sequence[Period], waiting: bool
+) -> list[Totals]:
+    places = _named(_places(periods), application_id)
+    (earlier,) = _counts(application_id, [Period(BEGINNING, periods[0].start)], waiting)
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(rollup_queries.of_all(application_id, waiting), places)
+        rows = chain.from_iterable(iter(lambda: cursor.fetchmany(ROWS_AT_ONCE), []))
+        by_place = groupby(rows, itemgetter(0))
+        return list(_each(periods, by_place, earlier.sessions_started, earlier.sessions_ended))
+
+
+def _counts(
+    application_id: int | None, periods: Sequence[Period], waiting: bool = True
+) -> list[Counts]:
+    with connection.cursor() as cursor:
+        query = rollup_queries.of_counts(application_id, waiting)
+        cursor.execute(query, _named(_places(periods), application_id))
+        sums: list[Sum] = [Sum() for _ in periods]
+        for place, _, *numbers in cursor:
+            sums[place].add(dict(zip(COUNTS, numbers, strict=True)))
+    return [_counted(one.numbers) for one in sums]
+
+
+def _kinds(application_id: int | None, period: Period) -> Counter[tuple[str, str]]:
+    """Stored events by category and name; see kind_counts.py for what has two empty ones."""
+    found: Counter[tuple[str, str]] = Counter()
+    with connection.cursor() as cursor:
+        query = rollup_queries.of_kinds(application_id, waiting=True)
+        cursor.execute(query, _named(_places([period]), application_id))
+        for *_, rows in cursor:
+            kinds = map(KindCounts, json.loads(rows or "[]"))
+            for category, name, count in chain.from_iterable(kinds):
+                found[category, name] += count
+    return found
+
+
+def _counted(numbers: Mapping[str, float]) -> Counts:
+    counts: dict[str, Any] = {name: int(numbers[name]) for name in COUNTS}
+    moving_ms = counts.pop("moving_us") / 1000
+    return Counts(**{**counts, "distance_px": _distance(numbers), "moving_ms": moving_ms})
+
+
+def _distance(numbers: Mapping[str, float]) -> float:
+    """What was taken back may leave a last bit."""
+    return max(0.0, float(numbers["distance_px"]))
 
 
 def _each(
@@ -224,18 +246,11 @@ def _places(periods: Sequence[Period]) -> list[Place]:
     return found
 
 
-def _query(
-    query: str, application_id: int | None, places: list[Place]
-) -> tuple[str, dict[str, Any]]:
-    is_application = "IS NULL" if application_id is None else "= %(application)s"
-    text = query.format(is_application=is_application)
-    return text, _named(places) | {"application": application_id}
-
-
-def _named(places: list[Place]) -> dict[str, list[Any]]:
+def _named(places: list[Place], application_id: int | None) -> dict[str, Any]:
     """Column by column."""
     names = ("places", "steps", "starts", "ends")
-    return {name: [place[column] for place in places] for column, name in enumerate(names)}
+    columns = {name: [place[column] for place in places] for column, name in enumerate(names)}
+    return {**columns, "application": application_id}
 
 
 def _sum(rows: Iterable[Any]) -> Sum:
@@ -252,8 +267,7 @@ def _of(period: Period, sums: Sum, active: int) -> Totals:
         name: int(sums.numbers[name]) for name in COUNTED if name != "distance_px"
     }
     moving_ms = counts.pop("moving_us") / 1000
-    # What was taken back may leave a last bit.
-    distance = max(0.0, float(sums.numbers["distance_px"]))
+    distance = _distance(sums.numbers)
     speeds = Sketch.unpacked(sums.speeds())
     return Totals(
         *period,

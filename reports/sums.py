@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from reports.sketch import merged
+from tracking.kind_counts import Counts, KindCounts
 
 NUMBERS = (
     "events",
@@ -20,11 +21,12 @@ LOOSE = 64
 
 
 class Sum:
-    """Numbers by their names, errors by their codes, and packed sketches of speeds."""
+    """Numbers by their names, errors by their codes, events by kinds, and sketches of speeds."""
 
     def __init__(self) -> None:
         self.numbers: dict[str, float] = defaultdict(int)
         self.errors: dict[str, int] = defaultdict(int)
+        self.kinds = KindCounts()
         self._added: list[bytes] = []
         self._taken: list[bytes] = []
 
@@ -40,6 +42,15 @@ class Sum:
     def add_errors(self, errors: Mapping[str, int]) -> None:
         for code, number in errors.items():
             self.errors[code] += number
+
+    def add_kinds(self, kinds: Counts) -> None:
+        self.kinds.merge(kinds)
+
+    def add_to_kinds(self, earlier: Counts) -> None:
+        """What was counted earlier keeps its room."""
+        kinds = KindCounts(earlier)
+        kinds.merge(self.kinds.counts)
+        self.kinds = kinds
 
     def speeds(self) -> bytes:
         return merged(b"".join(self._added), b"".join(self._taken))

@@ -101,6 +101,7 @@ A_RECEIPT = "(SELECT id FROM tracking_receipt WHERE stored > 0 AND duplicate > 0
 A_REJECTED = "(SELECT min(id::text)::uuid FROM tracking_rejectedevent)"
 AN_ERROR = "(SELECT min(id) FROM tracking_eventerror)"
 
+A_GROUP = "(SELECT min(id::text)::uuid FROM tracking_errorgroup)"
 A_ROLLUP = "(SELECT min(id) FROM reports_rollup WHERE {} > 0)"
 
 DAMAGE = [
@@ -190,10 +191,17 @@ DAMAGE = [
         )
     ),
     ("wrong", f"DELETE FROM reports_rollup WHERE id = {A_ROLLUP.format('events')}"),
+    ("wrong", f"UPDATE tracking_errorgroup SET errors = errors + 1 WHERE id = {A_GROUP}"),
+    ("wrong", f"UPDATE tracking_errorgroup SET resolved = resolved + 1 WHERE id = {A_GROUP}"),
     (
         "wrong",
         "UPDATE reports_rollup SET errors = jsonb_set(errors, '{wrong_type}', '1000')"
         " WHERE application_id IS NULL AND step = 'day' AND rejected > 0",
+    ),
+    (
+        "wrong",
+        'UPDATE reports_rollup SET kinds = kinds || \'{"shop": {"never sent": 1}}\''
+        " WHERE application_id IS NULL AND step = 'day' AND stored > 0",
     ),
 ]
 

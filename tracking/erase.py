@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils.timezone import now
 
-from tracking import audit, locks, tombstones
+from tracking import audit, error_changes, locks, tombstones
 from tracking.audit import Actor
 from tracking.event_types import Types
 from tracking.models import (
@@ -162,7 +162,7 @@ def erase_rejected(ids: Iterable[UUID]) -> list[Removed]:
     columns = rows.order_by("pk").select_for_update().values_list
     found = columns("session_id", "application_id", "resolved_at")
     rejected = [Removed(session, owner, 0, int(at is None)) for session, owner, at in found]
-    EventError.objects.filter(event__in=rows.values("pk")).delete()
+    error_changes.delete_of(rows.values_list("pk", flat=True))
     rows.delete()
     return rejected
 

@@ -1,6 +1,7 @@
 """What a digest writes, made ready by Python alone, before any lock is taken."""
 
-from collections import Counter
+import json
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,11 +16,13 @@ from tracking.arrays import numbers, uuids
 from tracking.checking import Checked
 from tracking.claims import Claimed
 from tracking.ids import micros_of, rejected_id
+from tracking.kind_counts import KindCounts
 from tracking.known import NOTHING, Known
 from tracking.problems import storable
 from tracking.validation import MAX_NAME, Rejected, ValidEvent
 
 MILLISECOND = timedelta(milliseconds=1)
+MINUTE_US = 60_000_000
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):
@@ -62,6 +65,7 @@ class Prepared:
     stored: Counter[int]  # by batch
     copy: bytes
     changes: Columns
+    kinds: Columns
     rejected: Columns
     errors: Columns
     receipts: Columns
@@ -80,6 +84,7 @@ def prepare(batches: list[Checked], known: Known = NOTHING) -> Prepared:
         stored=stored,
         copy=_copy(new),
         changes=_change_columns(new),
+        kinds=_kind_columns(new),
         rejected=_rejected_columns(batches),
         errors=_error_columns(batches),
         receipts=_receipt_columns(batches, stored),
@@ -153,6 +158,22 @@ def _change_columns(new: New) -> Columns:
         "offsets": numbers(
             None if isinf(change.offset_ms) else change.offset_ms for change in values
         ),
+    }
+
+
+def _kind_columns(new: New) -> Columns:
+    """A row for each application and minute: the events by what they are called."""
+    found = Counter(
+        (origin.application_id, origin.received // MINUTE_US, event.category, event.name)
+        for origin, event in new.values()
+    )
+    rows: dict[tuple[int, int], KindCounts] = defaultdict(KindCounts)
+    for (application, minute, category, name), count in found.items():
+        rows[application, minute].add(category, name, count)
+    return {
+        "kinds_of": numbers(application for application, _ in rows),
+        "kinds_at": numbers(minute for _, minute in rows),
+        "kinds": [json.dumps(row.counts) for row in rows.values()],
     }
 
 

@@ -14,13 +14,14 @@ from django.db import Error, IntegrityError, OperationalError, connection, trans
 from django.db.models import QuerySet
 from django.utils.timezone import now
 
-from tracking import audit, event_types, locks, store
+from tracking import audit, error_changes, event_types, locks, store
 from tracking.audit import Actor
 from tracking.checking import Checked
 from tracking.claims import Claimed
+from tracking.error_groups import ANY_PLACE, place_pattern
 from tracking.event_types import Types
 from tracking.faults import ALREADY_THERE, Fault, classify, sqlstate
-from tracking.models import AuditEntry, EventError, RejectedEvent
+from tracking.models import AuditEntry, ErrorGroup, EventError, RejectedEvent
 from tracking.prepared import prepare
 from tracking.signals import sessions_changed
 from tracking.validation import ValidEvent, validate
@@ -54,11 +55,29 @@ class Mended:
 
 
 def unresolved(filters: dict[str, Any]) -> QuerySet[EventError]:
-    """The open errors that `filters` names, by the fields of `FILTERS`."""
+    """The open errors that `filters` names, by the fields of `FILTERS`, or a group's by its own."""
     errors = EventError.objects.filter(resolved_at=None)
     for name, value in filters.items():
-        errors = errors.filter(**{"pk__in" if name == "errors" else name: value})
+        match name:
+            case "errors":
+                errors = errors.filter(pk__in=value)
+            case "place":
+                errors = errors.filter(field__regex=place_pattern(value))
+            case _:
+                errors = errors.filter(**{name: value})
     return errors
+
+
+def of_group(group: ErrorGroup) -> dict[str, Any]:
+    """The filters that name a group's errors."""
+    field = "place" if ANY_PLACE in group.field else "field"
+    return {
+        "application": group.application_id,
+        "category": group.category,
+        "name": group.name,
+        field: group.field,
+        "code": group.code,
+    }
 
 
 def reprocess(filters: dict[str, Any], actor: Actor, progress: Callable[[Totals], None]) -> Totals:
@@ -211,6 +230,6 @@ def _resolve(mended: list[UUID], stored: list[UUID]) -> list[UUID]:
         cursor.execute(SESSIONS, {"mended": mended})
         sessions = [id for (id,) in cursor.fetchall()]
     moment = now()
-    EventError.objects.filter(event_id__in=mended, resolved_at=None).update(resolved_at=moment)
+    error_changes.resolve(mended, moment)
     RejectedEvent.objects.filter(pk__in=mended).update(resolved_at=moment)
     return sessions

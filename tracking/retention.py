@@ -17,7 +17,7 @@ from uuid import UUID
 from django.db import OperationalError, connection, transaction
 from django.db.models import F, Q
 
-from tracking import erase, locks, partitions
+from tracking import erase, error_changes, locks, partitions
 from tracking.erase import Removed
 from tracking.faults import Fault, classify
 from tracking.ids import EPOCH, NIL, first_id_at
@@ -254,7 +254,7 @@ def _delete_errors(limit: Limit, begin: datetime) -> Slice | None:
     ids = {event for *_, event in rows}
     # A digest that rejects one of them again now is waited for, or waits and rejects it anew.
     list(RejectedEvent.objects.select_for_update().filter(pk__in=ids).order_by("pk").values("pk"))
-    EventError.objects.filter(pk__in=[id for _, _, id, _ in rows]).delete()
+    error_changes.delete([id for _, _, id, _ in rows])
     others = EventError.objects.filter(event__in=ids).values_list("event_id", flat=True)
     gone = erase.erase_rejected(ids - {*others})
     changed, sessions = erase.settle(gone)

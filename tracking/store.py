@@ -10,12 +10,12 @@ from uuid import UUID
 
 from django.db import connection
 
-from tracking import rows
+from tracking import error_changes, rows
 from tracking.known import look_up
 from tracking.prepared import Prepared, prepare
 
 # Events first, then rejected ones, then sessions, each ordered by key: two digests can then never
-# wait for each other in a circle.
+# wait for each other in a circle. What was stored is counted by its kinds for the rollups: see Tally.
 CHANGE = """
 WITH refused AS (
     INSERT INTO tracking_rejectedevent (id, application_id, session_id, payload, received_at)
@@ -52,13 +52,18 @@ WITH refused AS (
     INSERT INTO tracking_session_application (session_id, application_id)
     SELECT DISTINCT session_id, application_id FROM changes ORDER BY 1, 2
         ON CONFLICT DO NOTHING
+), told AS (
+    INSERT INTO tracking_tally (application_id, minute, kinds)
+    SELECT application_id, 'epoch'::timestamptz + minute * interval '1 minute', kinds
+      FROM unnest(%(kinds_of)s::bigint[], %(kinds_at)s::bigint[], %(kinds)s::jsonb[])
+           AS stored(application_id, minute, kinds)
 )
 SELECT id FROM sessions
 """
 
-# What is written here is counted for the rollups by the same statement: see Tally.
-# In the order of the events: the ids tell which of an event's errors comes first.
-ERRORS = """
+# What is written here is counted by the same statement: for the rollups, see Tally, and for the
+# groups of errors. In the order of the events: the ids tell which of an event's errors comes first.
+ERRORS = f"""
 WITH written AS (
     INSERT INTO tracking_eventerror (application_id, receipt_id, position, session_id, category,
                                      name, field, code, message, value, event_id, created_at)
@@ -68,7 +73,9 @@ WITH written AS (
                   %(fields)s::text[], %(codes)s::text[], %(messages)s::text[], %(values)s::text[],
                   %(events)s::uuid[])
         ON CONFLICT DO NOTHING
-    RETURNING application_id, code, created_at
+    RETURNING {error_changes.COLUMNS}
+), told AS (
+    {error_changes.written("written")}
 )
 INSERT INTO tracking_tally (application_id, minute, code, errors)
 SELECT application_id, date_trunc('minute', created_at), code, count(*)
@@ -125,5 +132,5 @@ def _insert(prepared: Prepared) -> list[UUID]:
     with connection.cursor() as cursor, connection.wrap_database_errors:
         if prepared.new:
             cursor.copy_expert(rows.COPY, BytesIO(prepared.copy), len(prepared.copy))
-        cursor.execute(CHANGE, prepared.changes | prepared.rejected)
+        cursor.execute(CHANGE, prepared.changes | prepared.rejected | prepared.kinds)
         return [id for (id,) in cursor.fetchall()]

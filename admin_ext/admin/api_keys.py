@@ -1,12 +1,15 @@
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.postgres.fields import ArrayField
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.timezone import now
 from unfold.contrib.forms.widgets import ArrayWidget
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from admin_ext import display, key_pages
 from admin_ext.confirm import Question, asks_first, dialog
@@ -44,6 +47,9 @@ def origins(key: ApiKey) -> SafeString | str:
     return display.plain(", ".join(key.origins) or "own pages only")
 
 
+# Each of several inputs for one field: its label is only the first one's.
+origin_input = partial(UnfoldAdminTextInputWidget, attrs={"aria-label": "Origin"})
+
 SHOWN = (
     display.column(state, "state", "state"),
     display.time("created_at", "created (UTC)"),
@@ -54,7 +60,7 @@ SHOWN = (
 @admin.register(ApiKey)
 class ApiKeyAdmin(ModelAdmin):
     form = ApiKeyForm
-    formfield_overrides = {ArrayField: {"widget": ArrayWidget}}
+    formfield_overrides = {ArrayField: {"widget": ArrayWidget(origin_input)}}
     list_display = (
         display.column(lambda key: display.plain(str(key)), "key", "key"),
         display.words("application", "application"),
@@ -105,7 +111,7 @@ class ApiKeyAdmin(ModelAdmin):
 
     @asks_first(REVOKE, permission="change")
     def revoke_selected(self, request: HttpRequest, ids: list[int]) -> None:
-        revoke(request, ids)
+        revoke(self, request, ids)
 
     @action(
         description="Revoke",
@@ -114,12 +120,16 @@ class ApiKeyAdmin(ModelAdmin):
         dialog=dialog("Revoke this key?", REVOKING, "Revoke"),
     )
     def revoke_one(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        revoke(request, [int(object_id)] if object_id.isdecimal() else [])
+        revoke(self, request, [int(object_id)] if object_id.isdecimal() else [])
         back = reverse("admin:tracking_apikey_changelist")
         return HttpResponse(headers={"HX-Redirect": back})
 
 
-def revoke(request: HttpRequest, ids: list[int]) -> None:
-    count = ApiKey.objects.filter(pk__in=ids, revoked_at=None).update(revoked_at=now())
+def revoke(admin: ModelAdmin, request: HttpRequest, ids: list[int]) -> None:
+    with transaction.atomic():
+        live = list(ApiKey.objects.select_for_update().filter(pk__in=ids, revoked_at=None))
+        ApiKey.objects.filter(pk__in=[key.pk for key in live]).update(revoked_at=now())
+        for key in live:
+            admin.log_change(request, key, "Revoked.")
     keys.forget()
-    messages.success(request, f"{count} key{'' if count == 1 else 's'} revoked.")
+    messages.success(request, f"{len(live)} key{'' if len(live) == 1 else 's'} revoked.")

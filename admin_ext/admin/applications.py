@@ -34,6 +34,7 @@ class ApplicationAdmin(ModelAdmin):
         display.time("created_at", "created (UTC)"),
     )
     search_fields = ("name",)
+    ordering = ("name",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Application]:
         live = Count("keys", filter=Q(keys__revoked_at=None))

@@ -1,9 +1,11 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from admin_ext import display
+from admin_ext import display, filters
 from admin_ext.kit import ReadOnlyAdmin
 from tracking.models import AuditEntry
 
@@ -17,6 +19,16 @@ def action(entry: Any) -> SafeString:
     return display.badge(entry.get_action_display(), "neutral")
 
 
+class ActionFilter(filters.Choice):
+    title = "what"
+    parameter_name = "action"
+    choices_of = {str(value): str(label) for value, label in AuditEntry.Action.choices}
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        return queryset.filter(action=value) if value in self.choices_of else queryset
+
+
 COLUMNS = (
     display.time("at", "time (UTC)"),
     display.column(action, "action", "what"),
@@ -28,7 +40,12 @@ COLUMNS = (
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
     empty_hint = "Nothing that is stored has been changed, removed or exported by hand."
-    list_display = (*COLUMNS, display.column(details, "details", "details"))
+    list_display = (
+        *COLUMNS,
+        display.words("address", "from", 45),
+        display.column(details, "details", "details"),
+    )
+    list_filter = (ActionFilter,)
     fields = (
         *COLUMNS,
         display.words("address", "from"),

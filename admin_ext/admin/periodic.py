@@ -1,9 +1,9 @@
 from typing import Any
 
-from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
+from django.utils.timezone import now
 from django_celery_beat.admin import ClockedScheduleAdmin as StockClockedScheduleAdmin
 from django_celery_beat.admin import CrontabScheduleAdmin as StockCrontabScheduleAdmin
 from django_celery_beat.admin import PeriodicTaskAdmin as StockPeriodicTaskAdmin
@@ -16,13 +16,12 @@ from django_celery_beat.models import (
     PeriodicTask,
     SolarSchedule,
 )
-from kombu.utils.json import loads
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from admin_ext import display
 from admin_ext.kit import ModelAdmin, TabularInline
-from admin_ext.queued import complain
-from tracking.nudge import BrokerAway, publish
+from admin_ext.periodic_actions import PeriodicActions
+from admin_ext.schedule import next_run
 
 for model in (PeriodicTask, ClockedSchedule, CrontabSchedule, IntervalSchedule, SolarSchedule):
     admin.site.unregister(model)
@@ -51,12 +50,18 @@ def translation(task: PeriodicTask) -> str:
     return task.crontab.human_readable if task.crontab else display.EMPTY
 
 
+def upcoming(task: PeriodicTask) -> SafeString | str:
+    return display.moment(next_run(task, now()))
+
+
 LAST_RUN = display.time("last_run_at", "last run (UTC)")
+NEXT_RUN = display.column(upcoming, "next_run", "next run (UTC)")
+LAST_AND_NEXT = [LAST_RUN, NEXT_RUN]
 TRANSLATION = display.column(translation, "crontab_translation", "crontab in words")
 
 
 @admin.register(PeriodicTask)
-class PeriodicTaskAdmin(ModelAdmin, StockPeriodicTaskAdmin):  # type: ignore[misc]
+class PeriodicTaskAdmin(PeriodicActions, ModelAdmin, StockPeriodicTaskAdmin):  # type: ignore[misc]
     form = PeriodicTaskForm
     # The library's own has an inline script, which the Content-Security-Policy forbids.
     change_form_template = None
@@ -67,48 +72,26 @@ class PeriodicTaskAdmin(ModelAdmin, StockPeriodicTaskAdmin):  # type: ignore[mis
         display.words("task", "task"),
         display.column(schedule, "schedule", "schedule"),
         LAST_RUN,
+        NEXT_RUN,
         display.figure("total_run_count", "runs"),
     )
     list_filter = ("enabled", "one_off")
     sortable_by = ()
-    actions = ("enable_tasks", "disable_tasks", "run_tasks")
-    readonly_fields = (LAST_RUN, TRANSLATION)
+    readonly_fields = (LAST_RUN, NEXT_RUN, TRANSLATION)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        shown: dict[Any, Any] = {"last_run_at": LAST_RUN, "crontab_translation": TRANSLATION}
+        shown: dict[Any, Any] = {"crontab_translation": [TRANSLATION], "last_run_at": LAST_AND_NEXT}
         return [
-            (name, {"fields": [shown.get(field, field) for field in options["fields"]]})
+            (
+                name,
+                {
+                    "fields": [
+                        one for field in options["fields"] for one in shown.get(field, [field])
+                    ]
+                },
+            )
             for name, options in StockPeriodicTaskAdmin.fieldsets
         ]
-
-    @admin.action(description="Enable selected tasks", permissions=["change"])
-    def enable_tasks(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        super().enable_tasks(request, queryset)
-
-    @admin.action(description="Pause selected tasks", permissions=["change"])
-    def disable_tasks(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        super().disable_tasks(request, queryset)
-
-    @admin.action(description="Run selected tasks now", permissions=["change"])
-    def run_tasks(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """As the library does, but in bounded time where the broker is frozen."""
-        self.celery_app.loader.import_default_modules()
-        tasks = {periodic: self.celery_app.tasks.get(periodic.task) for periodic in queryset}
-        if unknown := [periodic.task for periodic, task in tasks.items() if task is None]:
-            messages.error(request, f"Nothing was queued: no worker knows {', '.join(unknown)}.")
-            return
-        queued = 0
-        for periodic, task in tasks.items():
-            options = {"queue": periodic.queue} if periodic.queue else {}
-            options["headers"] = {"periodic_task_name": periodic.name}
-            try:
-                publish(task.signature(loads(periodic.args), loads(periodic.kwargs), **options))
-            except BrokerAway:
-                break
-            queued += 1
-        complain(request, queued, len(queryset))
-        if queued == len(queryset):
-            messages.success(request, f"{queued} task{'' if queued == 1 else 's'} queued.")
 
 
 class PeriodicTaskInline(TabularInline):

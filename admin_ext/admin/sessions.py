@@ -4,12 +4,14 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
 from admin_ext import display, filters, queries, session_page
 from admin_ext.erase import EraseActions
 from admin_ext.kit import ReadOnlyAdmin
 from admin_ext.recompute import RecomputeActions
+from admin_ext.session_heat import SessionHeatData
 from tracking.models import Session
 
 
@@ -65,6 +67,13 @@ class SessionAdmin(filters.SearchById, RecomputeActions, EraseActions, ReadOnlyA
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
         sessions = super().get_queryset(request).select_related("report")
         return sessions.only(*queries.SESSION_COLUMNS).prefetch_related("applications")
+
+    def get_urls(self) -> list[URLPattern]:
+        heat = self.admin_site.admin_view(SessionHeatData.as_view())
+        return [
+            path("<uuid:id>/heat.json", heat, name="tracking_session_heat"),
+            *super().get_urls(),
+        ]
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None

@@ -6,24 +6,24 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django_celery_results.models import GroupResult, TaskResult
 
-from admin_ext import display, filters
+from admin_ext import display, filters, task_results
 from admin_ext.kit import ReadOnlyAdmin
-from admin_ext.task_results import SESSION_TASKS, STATES, done, run_time, session, shown, title
+from admin_ext.run_again_actions import RunAgainActions
+from admin_ext.task_results import STATES, shown
 
-STATUS = display.status("status", "status", STATES)
-SESSION = display.column(session, "session", "session")
-TIMES = (
-    display.time("date_created", "first seen by a worker (UTC)"),
-    display.time("date_started", "started (UTC)"),
-    display.column(done, "done", "finished (UTC)"),
-    display.column(run_time, "run_time", "run time", right=True),
-)
+STATUS = display.column(task_results.status, "status", "status")
+SESSION = display.column(task_results.session, "session", "session")
+QUEUED = display.time("date_created", "queued (UTC)")
+DONE = display.column(task_results.done, "done", "finished (UTC)")
+WAIT = display.column(task_results.wait, "wait", "queue wait", right=True)
+RUN_TIME = display.column(task_results.run_time, "run_time", "run time", right=True)
+RETRIES = display.column(task_results.retries, "retries", "retries", right=True)
 
 
 class StatusFilter(filters.Choice):
     title = "status"
     parameter_name = "status"
-    choices_of = {state: state.title() for state in STATES}
+    choices_of = {state: task_results.LABELS.get(state, state).title() for state in STATES}
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(status=self.value()) if self.value() in STATES else queryset
@@ -39,8 +39,7 @@ class TaskSessionFilter(filters.SessionFilter):
         if not (value := self.value()):
             return queryset
         id = filters.uuid_of(value)
-        tasks = queryset.filter(task_name__in=SESSION_TASKS, task_args__contains=str(id))
-        return tasks if id else queryset.none()
+        return task_results.of_session(queryset, id) if id else queryset.none()
 
 
 class DonePeriod(filters.Period):
@@ -48,27 +47,30 @@ class DonePeriod(filters.Period):
 
 
 # The library's own is `<Task: …>`, and pages are titled with it.
-TaskResult.__str__ = title  # type: ignore[method-assign, assignment]
+TaskResult.__str__ = task_results.title  # type: ignore[method-assign, assignment]
 admin.site.unregister([TaskResult, GroupResult])
 
 
 @admin.register(TaskResult)
-class TaskResultAdmin(ReadOnlyAdmin):
+class TaskResultAdmin(RunAgainActions, ReadOnlyAdmin):
     empty_hint = (
-        "A task is listed here from the moment a worker takes it. Recompute a report to see one."
+        "A task is listed here from the moment it is queued. Recompute a report to see one; of the "
+        "tasks that run all the time, only failures are kept."
     )
     list_display = (
-        display.column(title, "task", "task"),
+        display.column(task_results.name, "task", "task"),
         STATUS,
         SESSION,
-        display.words("periodic_task_name", "periodic task", 40),
-        TIMES[0],
-        TIMES[2],
-        TIMES[3],
+        QUEUED,
+        WAIT,
+        RUN_TIME,
+        RETRIES,
         display.words("worker", "worker", 40),
+        display.column(task_results.arguments, "arguments", "arguments"),
+        DONE,
     )
     list_filter = (DonePeriod, StatusFilter, TaskNameFilter, TaskSessionFilter)
-    list_defer = ("result", "traceback", "meta", "task_kwargs")
+    list_defer = ("result", "traceback", "task_kwargs")
     search_fields = ("task_id",)
     search_help_text = "Task id, or how it begins"
     fieldsets = (
@@ -80,13 +82,36 @@ class TaskResultAdmin(ReadOnlyAdmin):
                     "task_id",
                     STATUS,
                     SESSION,
+                    display.column(task_results.report, "report", "session report"),
                     display.words("periodic_task_name", "periodic task"),
+                    display.column(task_results.queue, "queue", "queue"),
                     display.words("worker", "worker"),
-                    *TIMES,
+                    RETRIES,
+                    display.column(task_results.again, "again", "run again as"),
                 )
             },
         ),
-        ("Parameters", {"fields": (shown("task_args", "args"), shown("task_kwargs", "kwargs"))}),
+        (
+            "Times",
+            {
+                "fields": (
+                    QUEUED,
+                    display.time("date_started", "started (UTC)"),
+                    DONE,
+                    WAIT,
+                    RUN_TIME,
+                )
+            },
+        ),
+        (
+            "Arguments",
+            {
+                "fields": (
+                    shown("task_args", "args", numbers=True),
+                    shown("task_kwargs", "kwargs", numbers=True),
+                )
+            },
+        ),
         ("Result", {"fields": (shown("result", "result"), shown("traceback", "traceback"))}),
     )
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -16,7 +18,18 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
 
+    class Media:
+        js = ("admin_ext/select_filter.js",)
+
+    def audited(self, obj: User) -> dict[str, Any]:
+        groups = list(obj.groups.order_by("name").values_list("name", flat=True))
+        return {"groups": groups, "superuser": obj.is_superuser, "active": obj.is_active}
+
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
-    pass
+    class Media:
+        js = ("admin_ext/select_filter.js",)
+
+    def audited(self, obj: Group) -> dict[str, Any]:
+        return {"permissions": obj.permissions.count()}

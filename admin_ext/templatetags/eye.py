@@ -6,3 +6,9 @@ from admin_ext import display
 
 register = Library()
 register.filter("number", display.number)
+
+
+@register.filter
+def visible(text: object) -> str:
+    """Foreign text with every invisible mark written as its escape."""
+    return display.visible(str(text))

@@ -63,8 +63,7 @@ def worker(concurrency: int, name: str = "worker") -> list[str]:
 
 
 def beat() -> list[str]:
-    scheduler = "django_celery_beat.schedulers:DatabaseScheduler"
-    return _module("celery", "-A", "config", "beat", "-l", "INFO", "--pidfile=", "-S", scheduler)
+    return _module("celery", "-A", "config", "beat", "-l", "INFO", "--pidfile=")
 
 
 def sweeper() -> list[str]:

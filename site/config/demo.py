@@ -28,7 +28,7 @@ DAYS = 28
 ROUND = 500
 EVENTS_IN_A_BATCH = 200
 # Since then, the shop has sent the totals of its orders as text: something to be found.
-BROKEN_FOR = timedelta(hours=3)
+BROKEN_FOR = timedelta(days=2)
 TASK_ROWS = """
 INSERT INTO django_celery_results_taskresult
        (task_id, task_name, status, worker, date_created, date_started, date_done,

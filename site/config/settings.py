@@ -113,6 +113,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "admin_ext.middleware.AdminRequestsMiddleware",
     "tracking.middleware.RefusalMiddleware",
 ]
 
@@ -195,15 +196,18 @@ CELERY_TASK_ROUTES = {
     "tracking.digest": {"queue": "digest"},
     "reports.*": {"queue": "reports"},
 }
-CELERY_RESULT_BACKEND = "django-db"
+CELERY_RESULT_BACKEND = "admin_ext.results:Backend"
 # Again on a new connection where the old one was ended: the worker would end with it.
 CELERY_RESULT_BACKEND_ALWAYS_RETRY = True
 CELERY_RESULT_BACKEND_MAX_RETRIES = 3
 CELERY_RESULT_EXTENDED = True
-CELERY_RESULT_EXPIRES = 30 * 24 * 3600
+# Celery would delete all that is older at once; admin_ext/task_history.py does it in slices.
+CELERY_RESULT_EXPIRES = None
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "admin_ext.scheduler:Scheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 5
+# A run is noted at once, not within three minutes: it tells that beat is there.
+CELERY_BEAT_SYNC_EVERY = 1
 CELERY_BEAT_SCHEDULE = {
     "Build stale reports": {
         "task": "reports.build_stale",
@@ -218,6 +222,11 @@ CELERY_BEAT_SCHEDULE = {
     "Delete what is kept no longer": {
         "task": "tracking.retention",
         "schedule": crontab(hour="3", minute="17"),
+        "options": {"expire_seconds": 12 * 3600},
+    },
+    "Clear the history of tasks": {
+        "task": "admin_ext.clear_task_history",
+        "schedule": crontab(hour="3", minute="47"),
         "options": {"expire_seconds": 12 * 3600},
     },
 }

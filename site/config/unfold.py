@@ -8,8 +8,8 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 
-def may(permission: str) -> Callable[[HttpRequest], bool]:
-    return lambda request: request.user.has_perm(permission)
+def may(*permissions: str) -> Callable[[HttpRequest], bool]:
+    return lambda request: request.user.has_perms(permissions)
 
 
 def file(path: str) -> Callable[[HttpRequest], str]:
@@ -30,6 +30,12 @@ NAVIGATION = [
     {
         "items": [
             {"title": "Dashboard", "icon": "monitoring", "link": reverse_lazy("admin:index")},
+            {
+                "title": "Live",
+                "icon": "sensors",
+                "link": reverse_lazy("admin:eye_live"),
+                "permission": may("tracking.view_session", "reports.view_sessionreport"),
+            },
         ],
     },
     {
@@ -40,7 +46,9 @@ NAVIGATION = [
             item("Session reports", "lab_profile", "reports", "sessionreport"),
             item("Rebuilds of reports", "autorenew", "reports", "rebuild"),
             item("Events", "list_alt", "tracking", "event"),
-            item("Event errors", "error", "tracking", "eventerror"),
+            item("Errors", "error", "tracking", "eventerror")
+            | {"link": reverse_lazy("admin:eye_errors")},
+            item("Event errors", "rule", "tracking", "eventerror"),
         ],
     },
     {
@@ -66,6 +74,12 @@ NAVIGATION = [
         "separator": True,
         "collapsible": True,
         "items": [
+            {
+                "title": "Overview",
+                "icon": "monitor_heart",
+                "link": reverse_lazy("admin:eye_tasks_overview"),
+                "permission": may("django_celery_results.view_taskresult"),
+            },
             item("Task results", "task_alt", "django_celery_results", "taskresult"),
             item("Group results", "stacks", "django_celery_results", "groupresult"),
             item("Periodic tasks", "event_repeat", "django_celery_beat", "periodictask"),
@@ -117,6 +131,13 @@ BASE = {
     "950": "oklch(14% .014 205)",
 }
 
+ERROR_VIEWS = [
+    ("errors/", "eye_errors", "admin_ext.error_page.ErrorsPage"),
+    ("errors/<uuid:id>/reprocess/", "eye_error_reprocess", "admin_ext.error_page.ReprocessGroup"),
+    ("errors/<uuid:id>/mute/", "eye_error_mute", "admin_ext.error_page.MuteGroup"),
+    ("errors/<uuid:id>/unmute/", "eye_error_unmute", "admin_ext.error_page.UnmuteGroup"),
+]
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "The Eye",
     "SITE_HEADER": "The Eye",
@@ -128,8 +149,14 @@ UNFOLD: dict[str, Any] = {
     ],
     "SITE_VIEWS": [
         ("dashboard.json", "eye_dashboard_data", "admin_ext.dashboard.DashboardData"),
+        ("tasks/", "eye_tasks_overview", "admin_ext.tasks_overview.TasksOverview"),
+        ("live/", "eye_live", "admin_ext.live.LivePage"),
+        ("live.json", "eye_live_data", "admin_ext.live.LiveData"),
         ("queued-tasks/", "eye_tasks", "admin_ext.task_page.TasksPage"),
+        *ERROR_VIEWS,
+        ("password_change/", "password_change", "admin_ext.sign_in.OwnPassword"),
     ],
+    "LOGIN": {"form": "admin_ext.sign_in.SignInForm"},
     "DASHBOARD_CALLBACK": "admin_ext.dashboard.fill",
     "STYLES": [file("admin_ext/eye.css")],
     "COLORS": {"base": BASE, "primary": PRIMARY},

@@ -33,7 +33,7 @@ SITES = (
         "Demo shop",
         ("/", "/products", *(f"/products/{n}" for n in range(1, 25)), "/cart", "/checkout"),
         ("shop", "order placed"),
-        12,
+        25,
     ),
     Site(
         "Demo blog",

@@ -19,8 +19,10 @@ from django_celery_beat.models import (
 )
 from django_celery_results.models import GroupResult, TaskResult
 
+from admin_ext.published import unwritten
 from reports import builder, rebuild
 from reports.models import SessionReport
+from reports.rollup import roll_up
 from tests.cast import START, Sender, at, event, path
 from tests.waiting import until
 from tracking import audit, claims, inbox
@@ -99,6 +101,7 @@ def set_aside(shop: Sender) -> int:
 @pytest.fixture
 def everything(scene: Scene, shop: Sender) -> Scene:
     """At least one row of every model that the admin shows."""
+    roll_up()
     shop.post([event(scene.session)])
     task_result(scene.session)
     GroupResult.objects.create(group_id="a group", result="[]")
@@ -129,7 +132,8 @@ def task_result(session: UUID) -> TaskResult:
 def empty_queue(transactional_db: None) -> Iterator[None]:
     """What these tests queue and no worker takes is not left to the workers of other tests."""
     yield
+    unwritten.join()
     with current_app.connection_for_write() as connection:
         channel: Any = connection.default_channel
-        for queue in ("reports", "default"):
+        for queue in ("reports", "default", "exports"):
             channel.queue_purge(queue)

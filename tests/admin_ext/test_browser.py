@@ -7,10 +7,12 @@ from uuid import UUID, uuid4
 import pytest
 from django.contrib.auth.models import User
 from django.utils.timezone import now
+from django_celery_results.models import TaskResult
 
 from reports import builder
 from reports.models import SessionReport
-from tests.admin_ext.cast import HOSTILE, Scene
+from reports.rollup import roll_up
+from tests.admin_ext.cast import HOSTILE, Scene, task_result
 from tests.cast import START, Sender, event, path, sender
 from tests.e2e.conftest import Visitor, browser, chromium, playwright, visitor, window
 from tests.e2e.test_capture import AWAY
@@ -81,6 +83,7 @@ PAGES = (
     "/admin/reports/sessionreport/export/",
     "/admin/tracking/event/",
     "/admin/tracking/eventerror/",
+    "/admin/errors/",
     "/admin/tracking/eventtype/",
     "/admin/tracking/eventtype/add/",
     "/admin/tracking/receipt/",
@@ -94,7 +97,9 @@ PAGES = (
     "/admin/auth/user/1/change/",
     "/admin/auth/group/add/",
     "/admin/password_change/",
+    "/admin/tasks/",
     "/admin/queued-tasks/",
+    "/admin/live/",
 )
 
 
@@ -163,10 +168,29 @@ def test_a_live_page_asks_only_while_it_is_seen(
 
 
 def test_the_dashboard_counts_while_one_looks(boss: Visitor, shop: Sender, worker: Process) -> None:
-    boss.open("/admin/")
+    boss.open("/admin/?period=1h")
     shop.post([event(uuid4()) for _ in range(7)])
     boss.until("document.querySelector('[data-total=stored]').textContent === '7'")
-    until(lambda: points(boss, "minutes") == 1)
+    boss.until("document.querySelector('[data-figure=events] [data-value]').textContent === '7'")
+    until(lambda: points(boss, "arrivals") == 1)
+    assert "Stored: at most 7" in (boss.page.get_attribute("#arrivals", "aria-label") or "")
+    nothing_is_wrong(boss)
+
+
+def test_what_the_dashboard_shows_is_in_its_address(
+    boss: Visitor, scene: Scene, shop: Sender
+) -> None:
+    roll_up()
+    boss.page.select_option("select[name=period]", label="Last hour")
+    boss.page.wait_for_url("**/admin/?period=1h")
+    boss.page.select_option("select[name=application]", label="shop")
+    boss.page.wait_for_url(f"**/admin/?application={shop.application_id}&period=1h")
+    boss.page.click("[data-chart=arrivals] summary")
+    boss.page.click("[data-chart=arrivals] tr:has(td:nth-child(2):text-is('3')) a")
+    boss.page.wait_for_url(f"**/admin/?application={shop.application_id}&from=*&to=*")
+    assert boss.page.inner_text("[data-figure=events] [data-value]") == "3"
+    assert boss.page.input_value("select[name=application]") == str(shop.application_id)
+    assert boss.page.is_visible("input[name=from]")
     nothing_is_wrong(boss)
 
 
@@ -181,6 +205,35 @@ def test_a_report_is_recomputed_with_the_mouse(
     boss.page.click("text=reports.recompute ·")
     boss.page.wait_for_url("**/taskresult/**")
     assert str(scene.session)[:8] in boss.page.inner_text("#content")
+    nothing_is_wrong(boss)
+
+
+def test_a_stuck_task_is_run_again_with_the_mouse(
+    boss: Visitor, scene: Scene, worker: Process
+) -> None:
+    task_result(scene.session)
+    TaskResult.objects.update(status="STARTED", worker="gone@host", task_kwargs='"{}"')
+    boss.open("/admin/tasks/")
+    assert "its worker is gone" in boss.page.inner_text("#stuck")
+    boss.page.click("#stuck button")
+    boss.page.click(".eye-narrow button[type=submit]")
+    boss.page.wait_for_url("**/queued-tasks/**")
+    boss.page.wait_for_selector("text=1 of 1 finished")
+    nothing_is_wrong(boss)
+
+
+def test_the_overview_of_tasks_follows_and_keeps_its_place(
+    boss: Visitor, scene: Scene, worker: Process
+) -> None:
+    boss.page.set_viewport_size({"width": 390, "height": 800})
+    boss.open("/admin/tasks/")
+    boss.page.evaluate("document.getElementById('names').scrollLeft = 90")
+    boss.page.focus("#periodic")
+    task_result(scene.session)
+    TaskResult.objects.update(status="STARTED", worker="gone@host")
+    boss.page.wait_for_selector("text=its worker is gone")
+    assert boss.page.evaluate("document.getElementById('names').scrollLeft") == 90
+    assert boss.page.evaluate("document.activeElement.id") == "periodic"
     nothing_is_wrong(boss)
 
 
@@ -260,7 +313,7 @@ def test_hostile_text_does_nothing(boss: Visitor, session: UUID) -> None:
         evil = sender(text)
         evil.send(event(session, category=text, name=text, data={text: text}))
         evil.send(event(session, category="", **{text: text}))
-    for page in (*PAGES[:8], "/admin/tracking/application/", "/admin/tracking/apikey/"):
+    for page in (*PAGES[:9], "/admin/tracking/application/", "/admin/tracking/apikey/"):
         boss.open(page.format(session=session, set_aside=0))
         boss.page.wait_for_load_state("load")
         boss.page.wait_for_timeout(100)

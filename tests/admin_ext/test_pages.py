@@ -22,7 +22,15 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 LARGE = (Session, SessionReport, Event, EventError, Receipt, Batch, TaskResult)
-PAGES = ["admin:eye_dashboard_data", "admin:eye_tasks", "admin:reports_sessionreport_export"]
+PAGES = [
+    "admin:eye_dashboard_data",
+    "admin:eye_tasks",
+    "admin:eye_tasks_overview",
+    "admin:eye_live",
+    "admin:eye_live_data",
+    "admin:eye_errors",
+    "admin:reports_sessionreport_export",
+]
 # What a list costs: the visitor's session, the visitor, its rows; and what is said beside it.
 QUERIES = {
     "auth.Group": 5,

@@ -16,12 +16,15 @@ from tests.cast import Sender, a_schema_that_does_not_fit, at, elsewhere, event
 from tests.tracking.test_reprocess import NUMBER, SOMEBODY, TEXT, again, give_schema, sale
 from tracking import claims, digest, erase, event_types, inbox
 from tracking.digest import digest_until_empty
-from tracking.models import Batch, EventError, Receipt, RejectedEvent, SetAsideBatch, Tally
+from tracking.kind_counts import KindCounts
+from tracking.models import Batch, Event, EventError, Receipt, RejectedEvent, SetAsideBatch, Tally
 
 MIGRATION = import_module("tracking.migrations.0011_tally")
 
 # By application, minute, and what it is, or the code of errors.
 type Sums = Counter[tuple[int, datetime, str]]
+# By application, minute, category and name.
+type Kinds = Counter[tuple[int, datetime, str, str]]
 
 
 def told() -> Sums:
@@ -103,7 +106,7 @@ def test_what_is_stored_together_is_told_in_a_row_for_each_application_and_code(
     assert list(rows) == [
         (who.application_id, code)
         for who in (shop, stranger)
-        for code in ("empty", "not_an_object", None)
+        for code in ("empty", "not_an_object", None, None)  # counts, and kinds
     ]
 
 
@@ -228,3 +231,58 @@ def test_what_was_counted_before_there_was_an_outbox_is_filled_in(
         cursor.execute(MIGRATION.FILL)
     assert told() == there()
     assert (counted("sent"), counted("empty")) == (15, 6)
+
+
+def kinds_told() -> Kinds:
+    found: Kinds = Counter()
+    for row in Tally.objects.exclude(kinds=None):
+        assert (row.code, row.sent, row.errors) == (None, 0, 0)
+        for category, name, count in KindCounts(row.kinds):
+            found[row.application_id, row.minute, category, name] += count
+    return found
+
+
+def kinds_there() -> Kinds:
+    return Counter(
+        (one.application_id, minute(one.received_at), one.category, one.name)
+        for one in Event.objects.all()
+    )
+
+
+def test_stored_events_are_told_by_what_they_are_called(
+    shop: Sender, stranger: Sender, session: UUID
+) -> None:
+    shop.post([event(session, name="long ago", timestamp=at(-30_000))])
+    for n in range(4):
+        shop.post(mixture(session, "ab"[n % 2]))
+        stranger.post([event(session, name="'\"\\ $$ % {} \u202e ü", data={"n": n})])
+    long_ago = now() - timedelta(hours=7)
+    Batch.objects.filter(pk=Batch.objects.earliest("pk").pk).update(received_at=long_ago)
+    digest_until_empty()
+    assert kinds_told() == kinds_there()
+    assert len(kinds_told()) == 5
+    assert Tally.objects.exclude(kinds=None).count() == 3
+
+
+def test_kinds_are_told_once_whoever_digests(shop: Sender, session: UUID) -> None:
+    shop.post(mixture(session, "a"))
+    late = claims.claim()
+    Batch.objects.update(next_at=now())
+    digest_until_empty()
+    digest._digest(digest._prepared(late, event_types.current()))
+    shop.send(*mixture(session, "a"))
+    with a_schema_that_does_not_fit(), pytest.raises(Exception, match="data"):
+        shop.send(event(session, name="later"))
+    Batch.objects.update(next_at=now())
+    digest_until_empty()
+    assert kinds_told() == kinds_there()
+    assert sum(kinds_told().values()) == 3
+
+
+def test_what_is_stored_later_is_told_by_its_kind(shop: Sender, session: UUID) -> None:
+    give_schema(NUMBER)
+    shop.send(sale(session, "1"), sale(session, 2))
+    give_schema(TEXT)
+    assert again().stored == 1
+    assert kinds_told() == kinds_there()
+    assert sum(kinds_told().values()) == 2

@@ -1,6 +1,7 @@
 """The tables of tracking, one module an area."""
 
 from tracking.models.behaviour import IS_LATE, LATE, Event, Session, SessionApplication
+from tracking.models.error_groups import ErrorChange, ErrorCount, ErrorGroup, ErrorMute
 from tracking.models.errors import EventError, RejectedEvent
 from tracking.models.intake import Batch, BatchColumns, Receipt, SetAsideBatch, Tally
 from tracking.models.removals import AuditEntry, DeletedEvent, ErasedSession
@@ -17,6 +18,10 @@ __all__ = [
     "BatchColumns",
     "DeletedEvent",
     "ErasedSession",
+    "ErrorChange",
+    "ErrorCount",
+    "ErrorGroup",
+    "ErrorMute",
     "Event",
     "EventError",
     "EventType",

@@ -104,8 +104,9 @@ class Tally(models.Model):
 
     Written in the transaction that changes what it counts: events by what became of them, of
     digested receipts, at the minute these were received; or errors of one code, at the minute of
-    the errors. Where rejected events are stored later, the row is the difference. What is deleted
-    or resolved takes nothing back.
+    the errors; or stored events by what they are called, at the minute these were received. Where
+    rejected events are stored later, the row is the difference. What is deleted or resolved takes
+    nothing back.
     """
 
     application = models.ForeignKey(
@@ -117,9 +118,11 @@ class Tally(models.Model):
     stored = models.IntegerField(db_default=0)
     duplicate = models.IntegerField(db_default=0)
     rejected = models.IntegerField(db_default=0)
-    # Null: the row counts events.
+    # Null: the row counts events, or kinds.
     code = models.CharField(max_length=50, null=True)  # noqa: DJ001
     errors = models.IntegerField(db_default=0)
+    # By category and name: see kind_counts.py. Null: the row counts something else.
+    kinds = models.JSONField(null=True)
 
     class Meta:
         constraints = [

@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.db import models
+from django.db.models import F
 from django.utils.timezone import now
 
 from tracking.models.senders import ApiKey, Application
@@ -41,18 +42,33 @@ class ErasedSession(models.Model):
 
 
 class AuditEntry(models.Model):
-    """Who changed, removed or exported what is stored. Holds no event's data, which may have to go."""
+    """Who changed, removed or exported what, or signed in. Holds no event's data, which may have to go."""
 
     class Action(models.TextChoices):
         CORRECTED = "event.corrected", "Event corrected"
         DELETED = "event.deleted", "Event deleted"
         ERASED = "session.erased", "Session erased"
         REPROCESSED = "errors.reprocessed", "Errors reprocessed"
+        MUTED = "errors.muted", "Errors muted"
+        UNMUTED = "errors.unmuted", "Errors unmuted"
         EXPORTED = "reports.exported", "Reports exported"
         REBUILD_STARTED = "rebuild.started", "Rebuild of reports started"
         REBUILD_PAUSED = "rebuild.paused", "Rebuild of reports paused"
         REBUILD_RESUMED = "rebuild.resumed", "Rebuild of reports resumed"
         REBUILD_CANCELLED = "rebuild.cancelled", "Rebuild of reports cancelled"
+        TASK_RETRIED = "task.retried", "Failed task run again"
+        TASK_REQUEUED = "task.requeued", "Stuck task queued again"
+        TASK_RUN = "task.run", "Periodic task run by hand"
+        TASK_PAUSED = "task.paused", "Periodic task paused"
+        TASK_RESUMED = "task.resumed", "Periodic task resumed"
+        ADDED = "record.added", "Added"
+        CHANGED = "record.changed", "Changed"
+        REMOVED = "record.deleted", "Deleted"
+        SIGNED_IN = "staff.signed_in", "Signed in"
+        SIGNED_OUT = "staff.signed_out", "Signed out"
+        SIGN_IN_FAILED = "staff.sign_in_failed", "Sign-in failed"
+        SIGN_IN_REFUSED = "staff.refused", "Sign-in refused"
+        PASSWORD_CHANGED = "staff.password", "Own password changed"
 
     at = models.DateTimeField(default=now)
     actor = models.CharField(max_length=200, help_text="Readable also when user or key are gone.")
@@ -67,6 +83,10 @@ class AuditEntry(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        indexes = [
+            # The list, of one kind of action.
+            models.Index("action", F("id").desc(), name="auditentry_action"),
+        ]
         verbose_name = "audit entry"
         verbose_name_plural = "audit entries"
 

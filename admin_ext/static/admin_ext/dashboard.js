@@ -1,89 +1,138 @@
-/** The dashboard: asks for its numbers every two seconds and writes them where they stand. */
+/** The dashboard: draws what its page brought along, and asks anew while its period goes on. */
 
-import { clock, colour, poll, whenThemeChanges } from "./polling.js";
+import { draw, repaint } from "./dashboard_charts.js";
+import { clock, poll, whenThemeChanges } from "./polling.js";
 
-const POLL_MS = 2_000;
-const PARTS = [
-  ["stored", "Stored", "--eye-speed"],
-  ["duplicate", "Duplicate", "--eye-quiet"],
-  ["rejected", "Rejected", "--eye-trouble"],
-];
+const FIRST_POLL_MS = 2_000;
 
 const page = document.getElementById("dashboard");
 const lag = page.querySelector("[data-lag]");
 const number = new Intl.NumberFormat("en");
 
-function paint() {
-  PARTS.forEach(([, , name], place) => {
-    chart.data.datasets[place].backgroundColor = colour(name);
-  });
-  for (const axis of Object.values(chart.options.scales)) {
-    axis.ticks.color = colour("--eye-subtle");
-    axis.grid.color = colour("--eye-line");
-  }
-  chart.options.plugins.legend.labels.color = colour("--eye-subtle");
-  chart.update();
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
 }
 
-const chart = new Chart(document.getElementById("minutes"), {
-  type: "bar",
-  data: {
-    labels: [],
-    datasets: PARTS.map(([, label, name]) => ({
-      label,
-      data: [],
-      backgroundColor: colour(name),
-      barPercentage: 1,
-      categoryPercentage: 0.86,
-      borderRadius: 2,
-    })),
-  },
-  options: {
-    animation: false,
-    maintainAspectRatio: false,
-    interaction: { mode: "index", intersect: false },
-    plugins: { legend: { align: "end", labels: { boxWidth: 12, boxHeight: 12 } } },
-    scales: {
-      x: { stacked: true, ticks: { maxTicksLimit: 13, maxRotation: 0 }, grid: { display: false } },
-      y: {
-        stacked: true,
-        suggestedMax: 10,
-        beginAtZero: true,
-        border: { display: false },
-        ticks: { precision: 0, maxTicksLimit: 5 },
-        grid: {},
-        // As wide for 5 as for 50,000, so that the bars stay where they are.
-        afterFit: (axis) => Object.assign(axis, { width: 52 }),
-      },
-    },
-  },
-});
-
-function show({ figures, totals, minutes }) {
-  for (const [name, { value, note }] of Object.entries(figures)) {
-    page.querySelector(`[data-figure="${name}"]`).textContent = value;
-    page.querySelector(`[data-note="${name}"]`).textContent = note;
+function showFigures(figures) {
+  for (const { name, value, unit, note, exact, tone } of figures) {
+    const figure = page.querySelector(`[data-figure="${name}"]`);
+    write(figure.querySelector("[data-value]"), value);
+    write(figure.querySelector("[data-unit]"), unit);
+    figure.querySelector("dd").title = exact;
+    const change = figure.querySelector("[data-note]");
+    write(change, note);
+    change.title = note;
+    change.dataset.tone = tone;
   }
-  for (const [name, value] of Object.entries(totals)) {
-    page.querySelector(`[data-total="${name}"]`).textContent = number.format(value);
-  }
-  chart.data.labels = minutes.map(({ start }) => clock(start * 1000).slice(0, 5));
-  PARTS.forEach(([name], place) => {
-    chart.data.datasets[place].data = minutes.map((minute) => minute[name]);
-  });
-  chart.update("none");
 }
 
-paint();
-whenThemeChanges(paint);
-poll(async (signal) => {
-  const response = await fetch(page.dataset.url, { signal, headers: { Accept: "application/json" } });
-  if (!response.ok || response.redirected) throw new Error(response.status);
-  const answer = await response.json();
-  show(answer);
-  const behind = answer.behind && ` · rollups are ${answer.behind} behind`;
-  lag.textContent = `Live, ${clock(Date.now())} UTC${behind}`;
-  return true;
-}, POLL_MS, () => {
-  lag.textContent = "The service does not answer; trying again.";
-});
+function showSigns(signs) {
+  for (const { name, value, note, kind } of signs) {
+    const sign = page.querySelector(`[data-sign="${name}"]`);
+    const badge = sign.querySelector("[data-value]");
+    write(badge, value);
+    badge.className = `eye-badge eye-badge-${kind}`;
+    write(sign.querySelector("[data-note]"), note);
+  }
+}
+
+/** Foreign text is only ever set as text. */
+function ranked({ label, note, count, url }, most) {
+  const item = document.createElement("li");
+  item.style.setProperty("--share", count / most);
+  const name = document.createElement(url ? "a" : "span");
+  if (url) name.href = url;
+  name.className = "eye-rank";
+  name.title = note ? `${label}, ${note}` : label;
+  const text = document.createElement("bdi");
+  text.textContent = label;
+  name.append(text);
+  if (note) {
+    const more = document.createElement("small");
+    more.append(Object.assign(document.createElement("bdi"), { textContent: note }));
+    name.append(more);
+  }
+  const amount = document.createElement("span");
+  amount.textContent = number.format(count);
+  item.append(name, amount);
+  return item;
+}
+
+function showLists(lists) {
+  for (const [name, rows] of Object.entries(lists)) {
+    const list = page.querySelector(`[data-list="${name}"]`);
+    // Who is about to follow a link keeps it.
+    if (list.matches(":active, :focus-within")) continue;
+    const most = Math.max(...rows.map(({ count }) => count));
+    list.replaceChildren(...rows.map((row) => ranked(row, most)));
+    page.querySelector(`[data-none="${name}"]`).hidden = rows.length > 0;
+  }
+}
+
+function show(answer) {
+  showFigures(answer.figures);
+  showSigns(answer.signs);
+  showLists(answer.lists);
+  for (const [name, value] of Object.entries(answer.totals)) {
+    write(page.querySelector(`[data-total="${name}"]`), number.format(value));
+  }
+  draw(answer);
+}
+
+function showLag({ poll_ms, behind, from, to }) {
+  const span = `${when(from)} to ${when(to)} UTC`;
+  const late = behind && ` · rollups are ${behind} behind`;
+  write(lag, poll_ms ? `Live, ${clock(Date.now())} UTC${late}` : `${span}${late}`);
+  lag.title = span;
+}
+
+function when(seconds) {
+  return new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ");
+}
+
+function listenToScope(form) {
+  const { period, application } = form.elements;
+  const span = form.querySelector("[data-span]");
+  const ask = () => {
+    span.hidden = period.value !== "";
+    for (const input of span.querySelectorAll("input")) input.disabled = span.hidden;
+    period.disabled = false;
+  };
+  period.addEventListener("change", () => {
+    ask();
+    if (period.value) form.requestSubmit();
+  });
+  application.addEventListener("change", () => form.requestSubmit());
+  // The address names only what was chosen.
+  form.addEventListener("submit", () => {
+    for (const choice of [period, application]) choice.disabled = !choice.value;
+  });
+  addEventListener("pageshow", () => {
+    for (const choice of [period, application]) choice.disabled = false;
+    ask();
+  });
+  ask();
+}
+
+const first = JSON.parse(document.getElementById("dashboard-data").textContent);
+listenToScope(page.querySelector("[data-scope]"));
+show(first);
+showLag(first);
+whenThemeChanges(repaint);
+if (first.poll_ms) {
+  let isFresh = true;
+  poll(async (signal) => {
+    if (isFresh) {
+      isFresh = false;
+      return first.poll_ms;
+    }
+    const response = await fetch(page.dataset.url, { signal, headers: { Accept: "application/json" } });
+    if (!response.ok || response.redirected) throw new Error(response.status);
+    const answer = await response.json();
+    show(answer);
+    showLag(answer);
+    return answer.poll_ms ?? false;
+  }, FIRST_POLL_MS, () => {
+    write(lag, "The service does not answer; trying again.");
+  });
+}

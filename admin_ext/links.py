@@ -1,0 +1,35 @@
+"""From a number to the list behind it, filtered as far as that list can be."""
+
+from dataclasses import dataclass
+
+from django.contrib import admin
+from django.contrib.auth.models import AbstractUser, AnonymousUser
+from django.db.models import Model
+from django.urls import reverse
+
+from admin_ext.filters import PERIODS
+from admin_ext.scope import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    viewer: AbstractUser | AnonymousUser
+    scope: Scope
+
+    def of(self, model: type[Model], **query: object) -> str:
+        """The model's list in this scope; empty where the viewer may not see it."""
+        return self.now(model, period=self._period, **query)
+
+    def now(self, model: type[Model], **query: object) -> str:
+        """The same whatever the period is."""
+        meta = model._meta
+        if not self.viewer.has_perm(f"{meta.app_label}.view_{meta.model_name}"):
+            return ""
+        known = {getattr(f, "parameter_name", "") for f in admin.site._registry[model].list_filter}
+        asked = {"application": self.scope.application, **query}
+        kept = {name: asked[name] for name in asked if name in known and asked[name] is not None}
+        return reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist", query=kept)
+
+    @property
+    def _period(self) -> str | None:
+        return self.scope.name if self.scope.name in PERIODS else None

@@ -1,0 +1,81 @@
+"""Running tasks again from their list and their pages: what is asked first, and what is said after."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from celery import current_app
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from admin_ext.actors import actor_of
+from admin_ext.confirm import Question, asks_first, dialog
+from admin_ext.kit import ModelAdmin, action
+from admin_ext.queued import complain, followed_at
+from admin_ext.run_again import Refused, run_again
+from admin_ext.stuck import judge
+from tracking.nudge import BrokerAway
+
+PERMISSION = "admin_ext.run_task_again"
+LIST = "admin:django_celery_results_taskresult_changelist"
+PAGE = "admin:django_celery_results_taskresult_change"
+WHAT_IT_DOES = (
+    "It is queued once more, as a new task with the same arguments. Failed tasks and those that are "
+    "stuck can be run again, each once; it is safe also where the first one goes on after all. "
+    "The audit list notes who did it."
+)
+# One page of the list at most.
+RUN_AGAIN = Question("Run again", "task", "tasks", WHAT_IT_DOES, most=50)
+
+
+class RunAgainActions(ModelAdmin):
+    """For the list of task results."""
+
+    actions = ("run_again_selected",)
+    actions_detail = ("run_again_one",)
+
+    def has_run_again_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return request.user.has_perm(PERMISSION) and self.has_view_permission(request)
+
+    @asks_first(RUN_AGAIN, permission="run_again")
+    def run_again_selected(self, request: HttpRequest, ids: list[int]) -> HttpResponse | None:
+        tasks = self.model.objects.filter(pk__in=ids)
+        where = _run(request, dict(tasks.values_list("pk", "task_name")))
+        return HttpResponseRedirect(where) if where else None
+
+    @action(
+        description="Run again",
+        permissions=["run_again"],
+        icon="replay",
+        dialog=dialog("Run this task again?", WHAT_IT_DOES, "Run again"),
+    )
+    def run_again_one(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        tasks = self.model.objects.filter(pk=object_id if object_id.isdecimal() else 0)
+        names = dict(tasks.values_list("pk", "task_name"))
+        if not names:
+            messages.error(request, "There is no such task.")
+        back = reverse(PAGE, args=[object_id]) if names else reverse(LIST)
+        return HttpResponse(headers={"HX-Redirect": _run(request, names) or back})
+
+
+def _run(request: HttpRequest, names: Mapping[int, str]) -> str | None:
+    """Where to follow what was queued, if that can be followed; says what was not queued, and why."""
+    queued, refused = {}, Counter[str]()
+    by, actor = judge(), actor_of(request)
+    for pk, name in names.items():
+        try:
+            queued[run_again(pk, by, actor)] = name
+        except Refused as reason:
+            refused[str(reason)] += 1
+        except BrokerAway:
+            break
+    for text, count in refused.items():
+        messages.warning(request, f"Not run again: {count}. {text}")
+    complain(request, len(queued), len(names) - refused.total())
+    listed = [id for id, name in queued.items() if not current_app.tasks[name].ignore_result]
+    if len(listed) < len(queued):
+        messages.success(
+            request, f"Queued: {len(queued)}. If they fail again, they are listed here."
+        )
+    return followed_at(request, listed)

@@ -1,0 +1,156 @@
+"""What the dashboard is about: an application or all of them, and a period. Its address says so."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.http import QueryDict
+
+from admin_ext.filters import PERIODS
+from reports.periods import DAY, HOUR, MINUTE, Period, ceiled, floored
+from reports.rollups import BEGINNING
+from tracking.models import Application
+
+DEFAULT = "24h"
+CUSTOM = "custom"
+MOST_BUCKETS = 250
+BUCKETS = (
+    MINUTE,
+    5 * MINUTE,
+    15 * MINUTE,
+    HOUR,
+    6 * HOUR,
+    DAY,
+    7 * DAY,
+    28 * DAY,
+    91 * DAY,
+    364 * DAY,
+)
+# A live page of a longer period asks less often; one of the past changes only by what comes late.
+POLLS = ((HOUR, 2.0), (2 * DAY, 5.0), (timedelta.max, 15.0))
+STILL_SECONDS = 60.0
+
+
+class BadPeriod(Exception):
+    """Says what is wrong with the period that somebody asks for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The period is of whole minutes, and begins with a whole bucket unless somebody says when."""
+
+    application: int | None
+    name: str
+    period: Period
+    bucket: timedelta
+    now: datetime
+
+    @property
+    def before(self) -> Period:
+        """As long as the period, and right before it."""
+        start, end = self.period
+        return Period(max(BEGINNING, start - (end - start)), start)
+
+    @property
+    def live(self) -> bool:
+        return self.period.end > self.now
+
+    @property
+    def elapsed(self) -> float:
+        """The part of the period that is over."""
+        start, end = self.period
+        return max(0.0, (min(end, self.now) - start) / (end - start))
+
+    @property
+    def poll_seconds(self) -> float | None:
+        """How often a live page asks anew; None: it stands still."""
+        start, end = self.period
+        return next(s for most, s in POLLS if end - start <= most) if self.live else None
+
+    @property
+    def fresh_seconds(self) -> float:
+        """How long an answer is good for: a little less than the time to the next question."""
+        return 0.8 * (self.poll_seconds or STILL_SECONDS)
+
+    @property
+    def buckets(self) -> list[Period]:
+        """The period cut at whole multiples of the bucket (UTC)."""
+        start, end = self.period
+        cuts = [start]
+        while (cut := floored(cuts[-1], self.bucket) + self.bucket) < end:
+            cuts.append(cut)
+        return [Period(*pair) for pair in zip(cuts, [*cuts[1:], end], strict=True)]
+
+    @property
+    def key(self) -> str:
+        """Equal for pages that show the same."""
+        span = "" if self.name in PERIODS else f":{self.start_text}:{self.end_text}"
+        return f"{self.application or 'all'}:{self.name}{span}"
+
+    @property
+    def start_text(self) -> str:
+        return f"{self.period.start:%Y-%m-%dT%H:%M}"
+
+    @property
+    def end_text(self) -> str:
+        return f"{self.period.end:%Y-%m-%dT%H:%M}"
+
+    @property
+    def query(self) -> dict[str, Any]:
+        """The address of this dashboard."""
+        named = {} if self.application is None else {"application": self.application}
+        if self.name in PERIODS:
+            return {**named, "period": self.name}
+        return {**named, "from": self.start_text, "to": self.end_text}
+
+
+def scope_of(query: QueryDict, moment: datetime) -> Scope:
+    """Raises `BadPeriod`, and `Application.DoesNotExist`."""
+    application = application_of(query.get("application", ""))
+    if query.get("from") or query.get("to"):
+        return _custom(application, query, moment)
+    return named(application, query.get("period") or DEFAULT, moment)
+
+
+def named(application: int | None, name: str, moment: datetime) -> Scope:
+    if name not in PERIODS:
+        raise BadPeriod(f"There is no period called “{name[:20]}”: choose one from the list.")
+    _, length = PERIODS[name]
+    bucket = bucket_for(length)
+    period = Period(floored(moment - length + MINUTE, bucket), floored(moment) + MINUTE)
+    return Scope(application, name, period, bucket, moment)
+
+
+def application_of(text: str) -> int | None:
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise Application.DoesNotExist
+    return Application.objects.only("pk").get(pk=int(text)).pk
+
+
+def bucket_for(length: timedelta) -> timedelta:
+    """The shortest that are not too many."""
+    return next(size for size in BUCKETS if length <= MOST_BUCKETS * size)
+
+
+def _custom(application: int | None, query: QueryDict, moment: datetime) -> Scope:
+    start = _moment("from", query.get("from") or "")
+    until = query.get("to")
+    end = _moment("to", until) if until else ceiled(moment)
+    period = Period(floored(start), ceiled(end))
+    if period.start >= period.end:
+        raise BadPeriod("The period ends before it begins: “from” has to be before “to”.")
+    return Scope(application, CUSTOM, period, bucket_for(period.end - period.start), moment)
+
+
+def _moment(name: str, text: str) -> datetime:
+    """In UTC, unless it says otherwise."""
+    try:
+        found = datetime.fromisoformat(text)
+        found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise BadPeriod(f"“{name}” is no time: write it like 2026-01-31T12:00.") from None
+    if not BEGINNING < found < datetime(2100, 1, 1, tzinfo=UTC):
+        raise BadPeriod(f"“{name}” has to be a time from 2000 to 2099.")
+    return found

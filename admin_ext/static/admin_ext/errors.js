@@ -1,0 +1,33 @@
+/** The page of grouped errors: its filters and its dialogs. */
+
+const narrowing = document.querySelector("[data-narrowing]");
+const number = new Intl.NumberFormat("en");
+
+narrowing.addEventListener("change", () => narrowing.requestSubmit());
+// An address to be passed on says only what was chosen.
+narrowing.addEventListener("formdata", ({ formData }) => {
+  for (const [name, value] of [...formData]) if (value === "") formData.delete(name);
+});
+
+function told(count) {
+  return `${number.format(count)} open error${count === 1 ? "" : "s"}`;
+}
+
+for (const button of document.querySelectorAll("[data-open]")) {
+  button.addEventListener("click", () => {
+    const { open, url, count, what } = button.dataset;
+    const dialog = document.querySelector(`[data-dialog="${open}"]`);
+    dialog.querySelector("form").action = url;
+    dialog.querySelector("[data-what]").textContent = what;
+    const counted = dialog.querySelector("[data-count]");
+    if (counted) counted.textContent = told(Number(count));
+    dialog.showModal();
+  });
+}
+
+for (const dialog of document.querySelectorAll("[data-dialog]")) {
+  dialog.querySelector("[data-close]").addEventListener("click", () => dialog.close());
+  dialog.querySelector("form").addEventListener("submit", ({ submitter }) => {
+    submitter.disabled = true;
+  });
+}

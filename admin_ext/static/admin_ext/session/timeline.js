@@ -1,0 +1,207 @@
+import { poll } from "../polling.js";
+import { Events } from "./events.js";
+import { lastAt } from "./trail.js";
+import { many, number, pretty, visible, write } from "./words.js";
+
+const TYPING_MS = 250;
+const LIVE_POLL_MS = 2_000;
+const MOST_ROWS = 1_000;
+// Of a longer payload the event's own page has the rest.
+const MOST_TEXT = 20_000;
+const NO_EVENT = "00000000-0000-0000-0000-000000000000";
+
+/** A session's events, filtered; one that is opened shows its payload and takes the replay there. */
+export function startTimeline(section, axis, isLive) {
+  return new Timeline(section, axis, isLive);
+}
+
+class Timeline {
+  #known = new Map();
+  #categories = new Set();
+  // The rows that are there, the earliest first, and when they were.
+  #byTime = [];
+  #times = [];
+  #typing = 0;
+  #going = new AbortController();
+
+  constructor(section, axis, isLive) {
+    this.section = section;
+    this.axis = axis;
+    this.form = section.querySelector("form");
+    this.list = section.querySelector("ol");
+    this.status = section.querySelector("[data-timeline-status]");
+    this.more = section.querySelector("[data-more]");
+    for (const { value } of this.form.elements.category) this.#categories.add(value);
+    this.#listen();
+    this.#start();
+    poll(async (signal) => {
+      if (!isLive()) return false;
+      await this.#follow(signal);
+      return true;
+    }, LIVE_POLL_MS, () => {});
+  }
+
+  get filter() {
+    return Object.fromEntries(new FormData(this.form));
+  }
+
+  #listen() {
+    this.form.addEventListener("submit", (event) => event.preventDefault());
+    this.form.addEventListener("input", () => {
+      clearTimeout(this.#typing);
+      this.#typing = setTimeout(() => this.#start(), TYPING_MS);
+    });
+    this.more.addEventListener("click", () => this.#go());
+    this.list.addEventListener("keydown", (event) => this.#key(event));
+    this.axis.addEventListener("cursor", () => this.#mark());
+    document.addEventListener("keydown", (event) => {
+      if (event.key !== "/" || event.target.matches("input, select, textarea")) return;
+      event.preventDefault();
+      this.form.elements.text.focus();
+    });
+  }
+
+  /** From the beginning, with the filter as it is now. */
+  #start() {
+    this.#going.abort();
+    this.#going = new AbortController();
+    this.#known.clear();
+    this.list.replaceChildren();
+    this.events = new Events(this.section.dataset.timelineUrl, this.filter);
+    return this.#go();
+  }
+
+  async #go() {
+    const { signal } = this.#going;
+    this.more.hidden = true;
+    write(this.status, "Loading …");
+    try {
+      await this.events.more((found) => this.list.append(...this.#rows(found)), signal);
+      this.#tell();
+    } catch {
+      if (signal.aborted) return;
+      write(this.status, "The service does not answer.");
+      write(this.more, "Try again");
+      this.more.hidden = false;
+    }
+  }
+
+  /** While the session is live: what is new comes on top. */
+  async #follow(signal) {
+    const newest = this.list.firstElementChild?.dataset.timestamp;
+    if (this.filter.ordering !== "-timestamp" || !newest) return;
+    const { events } = this;
+    const found = await events.since(newest, signal);
+    if (events !== this.events) return;
+    if (found === null || this.#known.size > MOST_ROWS) {
+      await this.#start();
+      return;
+    }
+    const rows = this.#rows(found);
+    if (!rows.length) return;
+    this.list.prepend(...rows);
+    this.#tell();
+  }
+
+  #tell() {
+    const { size } = this.#known;
+    const { isOver, looked } = this.events;
+    const searched = this.filter.text || this.filter.category.startsWith("not:");
+    const shown = many(size, "event");
+    const so = isOver ? "all there are" : "there are more";
+    if (!size && isOver) write(this.status, this.#isFiltered() ? "No event passes the filter." : "");
+    else if (searched && !isOver) write(this.status, `${shown} among the ${number(looked)} looked through.`);
+    else write(this.status, `${shown}, ${so}.`);
+    write(this.more, searched ? "Look further" : "Show more");
+    this.more.hidden = isOver;
+    this.#order();
+  }
+
+  #isFiltered() {
+    const { category, name, text } = this.filter;
+    return Boolean(category || name || text);
+  }
+
+  #rows(events) {
+    const unknown = events.filter(({ id }) => !this.#known.has(id));
+    return unknown.map((event) => {
+      this.#learn(event.category);
+      const row = this.#row(event);
+      this.#known.set(event.id, row);
+      return row;
+    });
+  }
+
+  /** A category that is seen can be chosen. */
+  #learn(category) {
+    const value = `is:${category}`;
+    if (this.#categories.has(value)) return;
+    this.#categories.add(value);
+    this.form.elements.category.add(new Option(visible(category).slice(0, 40), value));
+  }
+
+  #row(event) {
+    const row = document.createElement("li");
+    const at = Date.parse(event.timestamp);
+    Object.assign(row.dataset, { at, timestamp: event.timestamp });
+    const details = document.createElement("details");
+    const summary = document.createElement("summary");
+    const time = document.createElement("time");
+    time.dateTime = event.timestamp;
+    time.title = `${event.timestamp.replace("T", " ").replace("Z", "")} UTC`;
+    time.textContent = new Date(at).toISOString().slice(11, 23);
+    const what = document.createElement("span");
+    what.className = "eye-what";
+    what.append(isolated(event.category), " / ", isolated(event.name));
+    summary.append(time, what);
+    details.append(summary);
+    details.addEventListener("toggle", () => details.open && this.#open(details, event, at));
+    row.append(details);
+    return row;
+  }
+
+  #open(details, event, at) {
+    this.axis.seek(at);
+    if (details.querySelector("pre")) return;
+    const payload = document.createElement("pre");
+    Object.assign(payload, { className: "eye-block", dir: "ltr", tabIndex: 0 });
+    const text = visible(pretty(event.data));
+    payload.textContent = text.length > MOST_TEXT ? `${text.slice(0, MOST_TEXT)} …` : text;
+    const link = document.createElement("a");
+    link.className = "eye-link";
+    link.href = this.section.dataset.eventUrl.replace(NO_EVENT, event.id);
+    link.textContent = text.length > MOST_TEXT ? "All of this event" : "This event";
+    details.append(payload, link);
+  }
+
+  #key(event) {
+    const step = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" }[event.key];
+    if (!step || !event.target.matches("summary")) return;
+    event.preventDefault();
+    event.target.closest("li")[step]?.querySelector("summary").focus();
+  }
+
+  #order() {
+    this.#byTime = [...this.list.children];
+    if (this.filter.ordering === "-timestamp") this.#byTime.reverse();
+    this.#times = this.#byTime.map((row) => Number(row.dataset.at));
+    this.#mark();
+  }
+
+  /** The event that the playhead is at, or has just passed. */
+  #mark() {
+    const { cursor } = this.axis;
+    const current = cursor === null ? undefined : this.#byTime[lastAt(this.#times, cursor)];
+    if (current === this.current) return;
+    this.current?.removeAttribute("aria-current");
+    current?.setAttribute("aria-current", "true");
+    this.current = current;
+  }
+}
+
+function isolated(text) {
+  const part = document.createElement("bdi");
+  part.className = "eye-text";
+  part.textContent = visible(text);
+  return part;
+}

@@ -1,0 +1,34 @@
+/** The overview of tasks: reads itself again every five seconds, and stays where it was scrolled to. */
+
+import { poll } from "./polling.js";
+
+const POLL_MS = 5_000;
+let overview = document.getElementById("overview");
+let isFirst = true;
+
+function show(page) {
+  const fresh = new DOMParser().parseFromString(page, "text/html").getElementById("overview");
+  if (!fresh) throw new Error("another page came");
+  const focused = document.activeElement?.id;
+  const places = [...overview.querySelectorAll(".eye-scroll")].map((part) => [part.id, part.scrollLeft]);
+  overview.replaceWith(fresh);
+  overview = fresh;
+  for (const [id, left] of places) {
+    const part = document.getElementById(id);
+    if (part) part.scrollLeft = left;
+  }
+  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+}
+
+poll(async (signal) => {
+  if (isFirst || getSelection().toString()) {
+    isFirst = false;
+    return true;
+  }
+  const response = await fetch(location.href, { signal });
+  if (!response.ok || response.redirected) throw new Error(response.status);
+  show(await response.text());
+  return true;
+}, POLL_MS, () => {
+  overview.querySelector("[data-trouble]").hidden = false;
+});

@@ -1,0 +1,76 @@
+"""The dashboard's address says which application and period it shows."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from tests.admin_ext.cast import Scene
+from tests.admin_ext.test_dashboard import DATA, by_name, data
+from tests.cast import Sender
+
+
+def test_an_application_that_is_not_there_is_not_found(owner: Client, scene: Scene) -> None:
+    for text in ("999", "shop", "-1", "9" * 30, "²"):
+        assert owner.get("/admin/", {"application": text}).status_code == 404, text
+        assert owner.get(DATA, {"application": text}).status_code == 404, text
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ({"period": "soon"}, "There is no period called"),
+        ({"from": "yesterday"}, "“from” is no time"),
+        ({"from": "2026-01-01", "to": "0001-01-01T00:00+14:00"}, "“to” is no time"),
+        ({"from": "2026-01-02", "to": "2026-01-01"}, "ends before it begins"),
+        ({"from": "1999-01-01"}, "from 2000 to 2099"),
+    ],
+)
+def test_a_period_that_cannot_be_is_said_to_be_one(
+    owner: Client, query: dict[str, str], says: str
+) -> None:
+    page = owner.get("/admin/", query)
+    assert says in page.content.decode()
+    assert page.context["scope"].name == "24h"
+    answer = owner.get(DATA, query)
+    assert answer.status_code == 400
+    assert says in answer.json()["problem"]
+
+
+def test_the_address_of_a_page_says_what_it_shows(owner: Client, shop: Sender) -> None:
+    asked: dict[str, Any] = {
+        "application": shop.application_id,
+        "from": "2026-01-01T10:00",
+        "to": "2026-01-02T10:00",
+    }
+    page = owner.get("/admin/", asked)
+    assert page.context["scope"].query == asked
+    shown = owner.get(page.context["data_url"]).json()
+    assert (shown["from"], shown["to"]) == (1767261600, 1767348000)
+    assert shown["poll_ms"] is None
+    assert data(owner, period="1h")["poll_ms"] == 2_000
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "seconds"),
+    [("15m", 15, 60), ("1h", 60, 60), ("24h", 97, 900), ("7d", 169, 3_600), ("30d", 121, 21_600)],
+)
+def test_a_period_is_cut_into_fitting_buckets(
+    owner: Client, scene: Scene, name: str, count: int, seconds: int
+) -> None:
+    shown = data(owner, period=name)
+    starts = [bucket["start"] for bucket in shown["buckets"]]
+    assert starts == [starts[0] + n * seconds for n in range(len(starts))]
+    assert len(starts) in (count, count - 1)
+    assert starts[0] % seconds == 0
+    assert sum(bucket["stored"] for bucket in shown["buckets"]) == 3
+    assert sum(bucket["rejected"] for bucket in shown["buckets"]) == 1
+    if name != "15m":  # the pointer moved when the first of all tests began
+        assert sum(bucket["distance"] for bucket in shown["buckets"]) == pytest.approx(649, abs=60)
+        assert max(bucket["sessions"] for bucket in shown["buckets"]) == 1
+
+
+def test_the_whole_time_fits_too(owner: Client, scene: Scene) -> None:
+    shown = data(owner, **{"from": "2000-01-02", "to": "2099-12-31"})
+    assert 100 < len(shown["buckets"]) <= 402
+    assert by_name(shown["figures"])["events"]["value"] == "3"
