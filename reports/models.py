@@ -1,16 +1,40 @@
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q, Value
 from django.db.models.functions import Now
 from django.utils.timezone import now
 
 from reports.heat import CLICK, MOST_TEXT, MOVE
+from reports.kinds_of import Categories, Names
 from reports.parameters import PARAMETERS
 from tracking.models import Application, Session
 
 WHY_FINAL = (
     "Events of this session were deleted because their application keeps them no longer ('keep events "
     "for (days)' on its page), so its report cannot be computed anew. It stays as it is."
+)
+
+
+# The numbers by which lists of reports and of sessions are sorted and filtered.
+SORTED = (
+    "started_at",
+    "duration_ms",
+    "active_ms",
+    "events",
+    "errors",
+    "page_views",
+    "submits",
+    "clicks",
+    "rage_bursts",
+    "samples",
+    "distance_px",
+    "moving_ms",
+    "mean_speed",
+    "speed_p50",
+    "speed_p95",
+    "peak_speed",
+    "median_dt_ms",
 )
 
 
@@ -78,6 +102,26 @@ class SessionReport(models.Model):
             ),
             # What to build again after the algorithm changed.
             models.Index("version", condition=Q(final=False), name="report_outdated"),
+            # The admin's lists, sorted by a number.
+            *(
+                models.Index(
+                    F(name).desc(nulls_last=True), F("session_id").desc(), name=f"report_by_{name}"
+                )
+                for name in SORTED
+            ),
+            # The few that have flags, latest first.
+            models.Index(
+                F("ended_at").desc(nulls_last=True),
+                F("session_id").desc(),
+                condition=~Q(flags=[]),
+                name="report_flagged",
+            ),
+            # In which sessions events of a category, or of a name, happened.
+            GinIndex(
+                Categories("by_name"),
+                Names("by_name"),
+                name="report_kinds",
+            ),
         ]
         permissions = [
             ("recompute_sessionreport", "Can recompute session reports"),
