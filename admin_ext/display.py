@@ -151,22 +151,32 @@ def column(
     return shown
 
 
-def figure(path: str, title: str, unit: str = "", digits: int = 0) -> Column:
-    """A number with its unit, aligned right."""
-    name = path.replace(".", "_")
-    return column(
-        lambda record: number(value_of(record, path), unit, digits), name, title, right=True
-    )
+def figure(
+    path: str, title: str, unit: str = "", digits: int = 0, order: str | None = None
+) -> Column:
+    """A number with its unit, aligned right. What a related record has goes by its own name."""
+
+    def show(record: Any) -> SafeString | str:
+        return number(value_of(record, path), unit, digits)
+
+    return column(show, last_of(path), title, right=True, order=order)
 
 
-def time(path: str, title: str) -> Column:
-    return column(lambda record: moment(value_of(record, path)), path.replace(".", "_"), title)
+def time(path: str, title: str, order: str | None = None) -> Column:
+    return column(lambda record: moment(value_of(record, path)), last_of(path), title, order=order)
 
 
-def length(path: str, title: str) -> Column:
+def length(path: str, title: str, order: str | None = None) -> Column:
     """A duration, kept in milliseconds."""
-    name = path.replace(".", "_")
-    return column(lambda record: duration(value_of(record, path)), name, title, right=True)
+
+    def show(record: Any) -> str:
+        return duration(value_of(record, path))
+
+    return column(show, last_of(path), title, right=True, order=order)
+
+
+def last_of(path: str) -> str:
+    return path.rpartition(".")[2]
 
 
 def words(path: str, title: str, limit: int = 60) -> Column:

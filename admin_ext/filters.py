@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime, timedelta
+from math import isfinite
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +10,11 @@ from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.timezone import now
 
-from admin_ext.kit import DropdownFilter, ModelAdmin, TextFilter
+from admin_ext.kit import DropdownFilter, ModelAdmin, NumberRangeFilter, TextFilter
+from admin_ext.queries import LIVE_FOR
+from admin_ext.report_words import FLAGS
+from reports.kinds_of import has_category, has_name
+from reports.models import SessionReport
 from reports.staleness import is_current, is_stale
 from tracking.ids import first_id_at
 from tracking.models import Application, SessionApplication
@@ -153,20 +158,118 @@ class StaleReportFilter(StaleFilter):
         return is_current()
 
 
-class ErrorsFilter(Choice):
-    title = "errors"
-    parameter_name = "errors"
-    choices_of = {"yes": "With errors", "no": "Without errors"}
-    field = "error_count"
+def of_report(rows: QuerySet[Any], field: str) -> str:
+    """The path to a field of the report: from itself, or from its session."""
+    return field if rows.model is SessionReport else f"report__{field}"
+
+
+class LiveFilter(Choice):
+    title = "live"
+    parameter_name = "live"
+    choices_of = {"yes": "Live", "no": "Ended"}
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        field = "session__last_at" if queryset.model is SessionReport else "last_at"
+        match self.value():
+            case "yes":
+                return queryset.filter(**{f"{field}__gte": now() - LIVE_FOR})
+            case "no":
+                return queryset.filter(**{f"{field}__lt": now() - LIVE_FOR})
+            case _:
+                return queryset
+
+
+class SomeFilter(Choice):
+    """With any of something that is counted, or with none."""
+
+    field: str
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         match self.value():
             case "yes":
-                return queryset.filter(**{f"{self.field}__gt": 0})
+                return queryset.filter(**{f"{self.path(queryset)}__gt": 0})
             case "no":
-                return queryset.filter(**{self.field: 0})
+                return queryset.filter(**{self.path(queryset): 0})
             case _:
                 return queryset
+
+    def path(self, rows: QuerySet[Any]) -> str:
+        return of_report(rows, self.field)
+
+
+class ErrorsFilter(SomeFilter):
+    title = "errors"
+    parameter_name = "errors"
+    choices_of = {"yes": "With errors", "no": "Without errors"}
+
+    def path(self, rows: QuerySet[Any]) -> str:
+        return "errors" if rows.model is SessionReport else "error_count"
+
+
+class RageFilter(SomeFilter):
+    title = "rage bursts"
+    parameter_name = "rage"
+    field = "rage_bursts"
+    choices_of = {"yes": "With rage bursts", "no": "Without rage bursts"}
+
+
+class FlagFilter(Choice):
+    title = "flag"
+    parameter_name = "flag"
+    choices_of = {"any": "Any"} | {flag: flag.replace("_", " ").capitalize() for flag in FLAGS}
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if (value := self.value()) not in self.choices_of:
+            return queryset
+        path = of_report(queryset, "flags")
+        # In the words of the index of those that have any.
+        flagged = queryset.filter(**{f"{path}__isnull": False}).exclude(**{path: []})
+        return flagged if value == "any" else flagged.filter(**{f"{path}__contains": [value]})
+
+
+class ReportRange(NumberRangeFilter):
+    """A number of the report from, and to, what is typed in; `unit` is so much of what is kept."""
+
+    field: str
+    unit = 1.0
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        path = of_report(queryset, self.field)
+        for end, lookup in (("from", "gte"), ("to", "lte")):
+            text = (self.used_parameters.get(f"{self.parameter_name}_{end}") or "").strip()
+            if not text:
+                continue
+            if (number := number_of(text)) is None:
+                return queryset.none()
+            queryset = queryset.filter(**{f"{path}__{lookup}": number * self.unit})
+        return queryset
+
+
+def number_of(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if isfinite(number) else None
+
+
+class DurationRange(ReportRange):
+    title = "duration (s)"
+    parameter_name = "duration"
+    field = "duration_ms"
+    unit = 1_000.0
+
+
+class DistanceRange(ReportRange):
+    title = "distance (px)"
+    parameter_name = "distance"
+    field = "distance_px"
+
+
+class SpeedRange(ReportRange):
+    title = "p95 speed (px/s)"
+    parameter_name = "speed"
+    field = "speed_p95"
 
 
 class ResolvedFilter(Choice):
@@ -180,10 +283,6 @@ class ResolvedFilter(Choice):
         if self.value() not in self.choices_of:
             return queryset
         return queryset.filter(resolved_at__isnull=self.value() == "no")
-
-
-class ReportErrorsFilter(ErrorsFilter):
-    field = "errors"
 
 
 class IdFilter(TextFilter):
@@ -226,11 +325,47 @@ class CategoryFilter(ExactTextFilter):
     parameter_name = "category"
 
     def of(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
-        # Naming every application lets the index (application, category, id) serve a rare category.
-        applications = list(Application.objects.values_list("pk", flat=True))
-        return queryset.filter(category=value, application_id__in=applications)
+        return of_any_application(queryset.filter(category=value))
 
 
 class NameFilter(ExactTextFilter):
     title = "name"
     parameter_name = "name"
+
+    def of(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        return of_any_application(queryset.filter(name=value))
+
+
+def of_any_application(events: QuerySet[Any]) -> QuerySet[Any]:
+    """Named one by one, so that the indexes that begin with the application serve what is rare."""
+    return events.filter(application_id__in=list(Application.objects.values_list("pk", flat=True)))
+
+
+class HasCategory(ExactTextFilter):
+    """Sessions in which an event of this category happened, so far as the report counts it."""
+
+    title = "category of an event"
+    parameter_name = "category"
+
+    def of(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        return queryset.filter(has_category(of_report(queryset, "by_name"), value))
+
+
+class HasName(ExactTextFilter):
+    title = "name of an event"
+    parameter_name = "name"
+
+    def of(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        return queryset.filter(has_name(of_report(queryset, "by_name"), value))
+
+
+# By which lists of sessions and of reports are narrowed down, for who may see reports.
+OF_A_REPORT = (
+    DurationRange,
+    DistanceRange,
+    SpeedRange,
+    RageFilter,
+    FlagFilter,
+    HasCategory,
+    HasName,
+)

@@ -1,4 +1,6 @@
+from django.conf import settings
 from django.db import models
+from django.utils.timezone import now
 
 
 class Worker(models.Model):
@@ -35,3 +37,27 @@ class GivenPermission(models.Model):
 
     def __str__(self) -> str:
         return f"{self.permission} for {self.role}"
+
+
+class SavedView(models.Model):
+    """A list as somebody wants to see it again: filters, order and columns, as its address has them."""
+
+    MOST_QUERY = 2_000
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    page = models.CharField(max_length=200, help_text="The model of the list.")
+    name = models.CharField(max_length=60)
+    query = models.CharField(max_length=MOST_QUERY, blank=True)
+    shared = models.BooleanField("show it to everybody who may see the list", default=False)
+    saved_at = models.DateTimeField(default=now)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            # Saved anew under the same name, it takes the place of the earlier one. By the page
+            # first, which has the views of all.
+            models.UniqueConstraint(fields=["page", "owner", "name"], name="savedview_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

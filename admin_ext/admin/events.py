@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from admin_ext import display, filters
-from admin_ext.kit import ReadOnlyAdmin
+from admin_ext.browsed import BrowsedAdmin
 from tracking.models import Event
 
 PREVIEW = 90
@@ -27,10 +27,10 @@ def payload_size(event: Event) -> str:
 
 
 @admin.register(Event)
-class EventAdmin(filters.SearchById, ReadOnlyAdmin):
+class EventAdmin(filters.SearchById, BrowsedAdmin):
     empty_hint = "Open the capture page and move the pointer, or send an event with an API key."
     list_display = (
-        display.time("timestamp", "time (UTC)"),
+        display.time("timestamp", "time (UTC)", order="pk"),
         display.words("category", "category"),
         display.words("name", "name"),
         display.words("application", "application", 40),
@@ -44,6 +44,7 @@ class EventAdmin(filters.SearchById, ReadOnlyAdmin):
         filters.NameFilter,
         filters.SessionFilter,
     )
+    sorted_by = "-timestamp"
     list_select_related = ("application",)
     list_defer = ("data",)
     fields = (

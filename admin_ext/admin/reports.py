@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -5,9 +7,10 @@ from django.utils.safestring import SafeString
 
 from admin_ext import display, filters
 from admin_ext.admin.rebuilds import MayRebuild
+from admin_ext.browsed import BrowsedAdmin
 from admin_ext.exports import ReportResource, SafeExport
-from admin_ext.kit import ReadOnlyAdmin
 from admin_ext.recompute import RecomputeActions
+from admin_ext.report_columns import LARGE, ReportColumns
 from reports.models import WHY_FINAL, SessionReport
 
 
@@ -25,10 +28,6 @@ def applications(report: SessionReport) -> SafeString:
     return display.names(report.session.applications.all())
 
 
-def flags(report: SessionReport) -> SafeString | str:
-    return display.plain(", ".join(report.flags)) if report.flags else display.EMPTY
-
-
 def by_category(report: SessionReport) -> SafeString:
     return display.pretty(report.by_category)
 
@@ -38,29 +37,30 @@ def by_name(report: SessionReport) -> SafeString:
 
 
 SESSION = display.session_link()
+REPORT = ReportColumns()
 TIMES = (
-    display.time("started_at", "first event (UTC)"),
-    display.time("ended_at", "last event (UTC)"),
-    display.length("duration_ms", "duration"),
-    display.length("active_ms", "active"),
+    REPORT.time("started_at", "first event (UTC)"),
+    display.time("ended_at", "last event (UTC)", order="ended_at"),
+    REPORT.duration,
+    REPORT.active,
 )
 COUNTS = (
-    display.figure("events", "events"),
-    display.figure("errors", "errors"),
-    display.figure("page_views", "page views"),
-    display.figure("submits", "submits"),
-    display.figure("clicks", "clicks"),
-    display.figure("rage_bursts", "rage bursts"),
+    REPORT.figure("events", "events"),
+    REPORT.figure("errors", "errors"),
+    REPORT.page_views,
+    REPORT.submits,
+    REPORT.clicks,
+    REPORT.rage_bursts,
 )
 POINTER = (
-    display.figure("distance_px", "distance", "px"),
-    display.length("moving_ms", "moving"),
-    display.figure("mean_speed", "mean speed", "px/s"),
-    display.figure("speed_p50", "p50 speed", "px/s"),
-    display.figure("speed_p95", "p95 speed", "px/s"),
-    display.figure("peak_speed", "peak speed", "px/s"),
-    display.figure("median_dt_ms", "median Δt", "ms", 1),
-    display.figure("samples", "samples"),
+    REPORT.distance,
+    REPORT.moving,
+    REPORT.mean_speed,
+    REPORT.p50,
+    REPORT.p95,
+    REPORT.peak,
+    REPORT.median_dt,
+    REPORT.samples,
 )
 MORE_POINTER = (
     display.length("observed_ms", "observed"),
@@ -73,7 +73,7 @@ MORE_POINTER = (
     display.figure("turning_rad", "turning", "rad", 1),
     display.figure("flips_x", "flips along x"),
     display.figure("flips_y", "flips along y"),
-    display.column(flags, "flag_list", "flags"),
+    REPORT.flags,
 )
 KINDS = (
     display.column(by_category, "categories", "events by category"),
@@ -90,26 +90,31 @@ BUILD = (
 
 @admin.register(SessionReport)
 class SessionReportAdmin(
-    SafeExport, MayRebuild, filters.SearchById, RecomputeActions, ReadOnlyAdmin
+    SafeExport, MayRebuild, filters.SearchById, RecomputeActions, BrowsedAdmin
 ):
     empty_hint = "A worker builds a report within seconds of a session's first event."
     # Named as in the CSV of all of it.
     list_display = (
         display.column(lambda report: display.short_id(report.pk), "session", "session"),
         display.column(applications, "applications", "applications"),
+        REPORT.line,
         *TIMES[1:],
         *POINTER,
         *COUNTS,
         BUILD[0],
     )
+    more_columns = (TIMES[0], REPORT.flags)
+    sorted_by = "-ended_at"
     list_filter = (
         filters.EndedPeriod,
         filters.SessionApplicationFilter,
+        filters.LiveFilter,
         filters.StaleReportFilter,
-        filters.ReportErrorsFilter,
+        filters.ErrorsFilter,
+        *filters.OF_A_REPORT,
     )
     list_select_related = ("session",)
-    list_defer = ("state", "by_category", "by_name")
+    list_defer = LARGE
     search_help_text = "Session id, or how it begins"
     resource_classes = [ReportResource]
     fieldsets = (
@@ -119,6 +124,9 @@ class SessionReportAdmin(
         ("What was done", {"fields": (*COUNTS, *KINDS)}),
     )
     readonly_fields = (SESSION, *BUILD, *TIMES, *POINTER, *MORE_POINTER, *COUNTS, *KINDS)
+
+    def prepare(self, records: list[Any], names: set[str]) -> None:
+        REPORT.prepare(records, names)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SessionReport]:
         return super().get_queryset(request).prefetch_related("session__applications")

@@ -8,9 +8,10 @@ from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
 from admin_ext import display, filters, queries, session_page
+from admin_ext.browsed import BrowsedAdmin
 from admin_ext.erase import EraseActions
-from admin_ext.kit import ReadOnlyAdmin
 from admin_ext.recompute import RecomputeActions
+from admin_ext.report_columns import LARGE, ReportColumns
 from admin_ext.session_heat import SessionHeatData
 from tracking.models import Session
 
@@ -23,18 +24,19 @@ def state(session: Session) -> SafeString:
     return display.badge("ended")
 
 
+def sees_reports(request: HttpRequest) -> bool:
+    return request.user.has_perm("reports.view_sessionreport")
+
+
 def applications(session: Session) -> SafeString:
     return display.names(session.applications.all())
 
 
-OF_THE_REPORT = (
-    display.figure("report.distance_px", "distance", "px"),
-    display.figure("report.speed_p95", "p95 speed", "px/s"),
-)
+REPORT = ReportColumns("report")
 
 
 @admin.register(Session)
-class SessionAdmin(filters.SearchById, RecomputeActions, EraseActions, ReadOnlyAdmin):
+class SessionAdmin(filters.SearchById, RecomputeActions, EraseActions, BrowsedAdmin):
     empty_hint = (
         "A session begins with its first event: open the capture page, or send one with an API key."
     )
@@ -42,31 +44,65 @@ class SessionAdmin(filters.SearchById, RecomputeActions, EraseActions, ReadOnlyA
         display.column(lambda session: display.short_id(session.pk), "id", "session"),
         display.column(state, "state", "state"),
         display.column(applications, "applications", "applications"),
-        display.time("first_at", "first event (UTC)"),
-        display.time("last_at", "last event (UTC)"),
-        display.figure("event_count", "events"),
-        display.figure("error_count", "errors"),
-        *OF_THE_REPORT,
+        REPORT.line,
+        display.time("first_at", "first event (UTC)", order="report__started_at"),
+        display.time("last_at", "last event (UTC)", order="last_at"),
+        REPORT.duration,
+        display.figure("event_count", "events", order="report__events"),
+        display.figure("error_count", "errors", order="report__errors"),
+        REPORT.distance,
+        REPORT.p95,
     )
+    more_columns = (
+        REPORT.active,
+        REPORT.page_views,
+        REPORT.submits,
+        REPORT.clicks,
+        REPORT.rage_bursts,
+        REPORT.moving,
+        REPORT.mean_speed,
+        REPORT.p50,
+        REPORT.peak,
+        REPORT.samples,
+        REPORT.flags,
+    )
+    sorted_by = "-last_at"
     list_filter = (
         filters.LastEventPeriod,
         filters.SessionApplicationFilter,
+        filters.LiveFilter,
         filters.StaleFilter,
         filters.ErrorsFilter,
+        *filters.OF_A_REPORT,
     )
     list_select_related = ("report",)
     actions = (*RecomputeActions.actions, *EraseActions.actions)
     actions_detail = (*RecomputeActions.actions_detail, *EraseActions.actions_detail)
 
-    def get_list_display(self, request: HttpRequest) -> list[Any]:
-        columns = list(super().get_list_display(request))
-        if request.user.has_perm("reports.view_sessionreport"):
+    def usual_columns(self, request: HttpRequest) -> list[Any]:
+        return self._seen_by(request, super().usual_columns(request))
+
+    def columns(self, request: HttpRequest) -> list[Any]:
+        return self._seen_by(request, super().columns(request))
+
+    def _seen_by(self, request: HttpRequest, columns: list[Any]) -> list[Any]:
+        if sees_reports(request):
             return columns
-        return [column for column in columns if column not in OF_THE_REPORT]
+        return [column for column in columns if column not in REPORT.columns]
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        shown = super().get_list_filter(request)
+        if sees_reports(request):
+            return [*shown]
+        return [one for one in shown if one not in filters.OF_A_REPORT]
+
+    def prepare(self, records: list[Any], names: set[str]) -> None:
+        REPORT.prepare(records, names)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Session]:
         sessions = super().get_queryset(request).select_related("report")
-        return sessions.only(*queries.SESSION_COLUMNS).prefetch_related("applications")
+        large = [f"report__{field}" for field in LARGE]
+        return sessions.defer(*large).prefetch_related("applications")
 
     def get_urls(self) -> list[URLPattern]:
         heat = self.admin_site.admin_view(SessionHeatData.as_view())

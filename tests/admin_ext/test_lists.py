@@ -1,0 +1,258 @@
+"""The lists that staff browse: sorted, narrowed down, counted, with the columns they chose."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from django.utils.timezone import now
+
+from admin_ext import columns, saved_views
+from admin_ext.counts import rounded
+from admin_ext.models import SavedView
+from reports import builder
+from reports.models import SORTED, SessionReport
+from tests.admin_ext.cast import HOSTILE, Scene, signed_in, staff
+from tests.cast import Sender, at, event, path
+from tracking.models import Session
+
+SESSIONS = reverse("admin:tracking_session_changelist")
+REPORTS = reverse("admin:reports_sessionreport_changelist")
+EVENTS = reverse("admin:tracking_event_changelist")
+LISTS = (SESSIONS, REPORTS)
+
+
+@pytest.fixture
+def others(scene: Scene, shop: Sender) -> list[UUID]:
+    """Beside the scene: a session without a pointer, then a longer one that was slower."""
+    still, slow = uuid4(), uuid4()
+    shop.send(event(still, category="shop", name="order", timestamp=at(0)))
+    t = [n * 16.0 for n in range(60)]
+    shop.send(
+        path(slow, 0, t, [0.1 * n for n in range(60)], [0.0] * 60),
+        event(slow, category="shop", name="look", timestamp=at(30)),
+    )
+    builder.build_stale()
+    return [still, slow]
+
+
+def found(client: Client, list_url: str, **query: str) -> list[UUID]:
+    response = client.get(list_url, query)
+    assert response.status_code == 200, query
+    return [row.pk for row in response.context["cl"].result_list]
+
+
+def titles(client: Client, list_url: str, **query: str) -> list[str]:
+    return [header.title for header in client.get(list_url, query).context["cl"].headers]
+
+
+def sortable(client: Client, list_url: str) -> dict[str, Any]:
+    """The names of all columns to sort by, and what they are sorted by."""
+    model_admin: Any = client.get(list_url).context["cl"].model_admin
+    every = [*model_admin.list_display, *model_admin.more_columns]
+    return {
+        one.__name__: one.admin_order_field for one in every if hasattr(one, "admin_order_field")
+    }
+
+
+@pytest.mark.parametrize("list_url", LISTS)
+def test_every_number_that_is_shown_sorts_in_both_directions(
+    owner: Client, others: list[UUID], list_url: str
+) -> None:
+    paths = sortable(owner, list_url)
+    every = {"columns": columns.SEPARATOR.join(paths)}
+    headers = list(owner.get(list_url, every).context["cl"].headers)
+    assert all(header.url for header in headers if header.right)
+    for name, path_ in paths.items():
+        # Of these sessions the report knows the last event as well as the session does.
+        field = path_.removeprefix("report__").replace("last_at", "ended_at")
+        numbered = SessionReport.objects.exclude(**{field: None})
+        up = list(numbered.order_by(field, "pk").values_list("pk", flat=True))
+        assert up, name
+        assert found(owner, list_url, o=name, **every) == up, name
+        assert found(owner, list_url, o=f"-{name}", **every) == up[::-1], name
+
+
+def test_what_is_sorted_has_an_index(owner: Client) -> None:
+    of_the_model = {"last_at", "ended_at"}
+    for list_url in LISTS:
+        paths = {path_.removeprefix("report__") for path_ in sortable(owner, list_url).values()}
+        assert paths - of_the_model <= set(SORTED)
+
+
+def test_a_header_says_how_the_list_is_sorted(owner: Client, others: list[UUID]) -> None:
+    page = owner.get(SESSIONS).content.decode()
+    assert 'class="column-last_at" aria-sort="descending"' in page
+    page = owner.get(SESSIONS, {"o": "speed_p95"}).content.decode()
+    assert 'class="column-speed_p95 eye-right" aria-sort="ascending"' in page
+    assert page.count("aria-sort") == 1
+    assert "2 sessions with p95 speed" in page
+
+
+def test_sorting_stays_while_filters_and_pages_change(owner: Client, others: list[UUID]) -> None:
+    page = owner.get(SESSIONS, {"o": "-distance_px", "errors": "no"})
+    assert "errors=no" in page.content.decode()
+    links = [header.url for header in page.context["cl"].headers if header.url]
+    assert all("errors=no" in link for link in links)
+    assert "?errors=no&amp;o=distance_px" in page.content.decode()
+
+
+def test_events_are_sorted_by_time(owner: Client, others: list[UUID]) -> None:
+    latest_first = found(owner, EVENTS)
+    assert found(owner, EVENTS, o="timestamp") == latest_first[::-1]
+    assert found(owner, EVENTS, o="-timestamp") == latest_first
+
+
+@pytest.mark.parametrize("list_url", LISTS)
+def test_sessions_and_reports_are_narrowed_down(
+    owner: Client, scene: Scene, others: list[UUID], list_url: str
+) -> None:
+    still, slow = others
+    SessionReport.objects.filter(pk=slow).update(flags=["coarse"], rage_bursts=1)
+    Session.objects.filter(pk=slow).update(last_at=now())
+    for query, right in (
+        ({"duration_from": "20"}, {slow}),
+        ({"duration_to": "20"}, {scene.session, still}),
+        ({"distance_from": "500"}, {scene.session}),
+        ({"distance_from": "1", "distance_to": "500"}, {slow}),
+        ({"speed_from": "0"}, {scene.session, slow}),
+        ({"speed_to": "100"}, {slow}),
+        ({"speed_from": "1 000"}, set()),
+        ({"errors": "yes"}, {scene.session}),
+        ({"rage": "yes"}, {slow}),
+        ({"rage": "no"}, {scene.session, still}),
+        ({"flag": "any"}, {slow}),
+        ({"flag": "coarse"}, {slow}),
+        ({"flag": "capped"}, set()),
+        ({"category": "shop"}, {still, slow}),
+        ({"name": "order"}, {still}),
+        ({"category": "form", "name": "submit"}, {scene.session}),
+        ({"category": "form", "name": "order"}, set()),
+        ({"live": "yes"}, {slow}),
+        ({"live": "no"}, {scene.session, still}),
+    ):
+        assert set(found(owner, list_url, **query)) == right, query
+
+
+def test_who_sees_no_reports_cannot_ask_for_their_numbers(others: list[UUID]) -> None:
+    guest = staff("guest", "view_session")
+    everything = found(guest, SESSIONS)
+    assert found(guest, SESSIONS, columns="distance_px.speed_line", o="-distance_px") == everything
+    assert titles(guest, SESSIONS, columns="distance_px.speed_line") == titles(guest, SESSIONS)
+    assert guest.get(SESSIONS, {"distance_from": "1"}).status_code == 400
+
+
+def test_columns_are_chosen_and_remembered_by_the_browser(owner: Client, scene: Scene) -> None:
+    usual = titles(owner, SESSIONS)
+    chosen = owner.get(SESSIONS, {"columns": ["", "clicks", "state"], "errors": "yes"})
+    assert chosen.status_code == 302
+    assert chosen["Location"] == f"{SESSIONS}?errors=yes&columns=clicks.state"
+    assert titles(owner, SESSIONS) == ["Session", "State", "Clicks"]
+    assert titles(owner, SESSIONS, columns="flag_list") == ["Session", "Flags"]
+    assert titles(owner, SESSIONS) == ["Session", "State", "Clicks"], "another's address stays his"
+    assert "Clicks" not in titles(owner, REPORTS, columns="samples")
+    owner.get(SESSIONS, {"columns": ["", ""]})
+    assert titles(owner, SESSIONS) == usual
+
+
+def test_the_file_has_the_columns_that_the_list_shows(owner: Client, others: list[UUID]) -> None:
+    address = reverse("admin:reports_sessionreport_export_all")
+    query = {"columns": "speed_line.clicks.distance_px", "o": "-distance_px", "flag": "any"}
+    file = b"".join(owner.get(address, query))  # type: ignore[arg-type]
+    assert file == b"session,distance_px,clicks\n"
+
+
+def test_a_row_draws_how_fast_the_pointer_was(owner: Client, others: list[UUID]) -> None:
+    page = owner.get(SESSIONS)
+    still, slow = others
+    rows = dict(zip(found(owner, SESSIONS), page.context["cl"].rows, strict=True))
+    # Its first second: a tenth of a pixel every 16 ms.
+    assert 'aria-label="at most 6 px/s"' in rows[slow]
+    assert "<svg" not in rows[still]
+    assert "<svg" not in owner.get(SESSIONS, {"columns": "clicks"}).content.decode()
+
+
+def test_rows_are_counted(owner: Client, others: list[UUID]) -> None:
+    assert "3 sessions" in owner.get(SESSIONS).content.decode()
+    assert "1 session<" in owner.get(SESSIONS, {"errors": "yes"}).content.decode()
+
+
+def test_pages_are_counted_too(owner: Client, shop: Sender) -> None:
+    shop.send(*(event(uuid4()) for _ in range(120)))
+    first = owner.get(SESSIONS).content.decode()
+    assert "1–50 of 120 sessions" in first
+    assert "101–120 of 120 sessions" in owner.get(SESSIONS, {"p": "3"}).content.decode()
+    assert owner.get(SESSIONS, {"p": "9"}).status_code == 200
+
+
+def test_an_estimate_says_no_more_than_it_knows() -> None:
+    numbers = (0, 7, 99, 101, 12_345, 9_876_543)
+    assert [rounded(number) for number in numbers] == [0, 7, 99, 100, 12_000, 9_900_000]
+
+
+def save(client: Client, list_url: str, query: str, **form: str) -> Any:
+    return client.post(f"{list_url}views/save/?{query}", form, follow=True)
+
+
+def shown(client: Client, list_url: str, query: str = "") -> list[tuple[str, bool]]:
+    """The views above a list, and which of them it is."""
+    views = client.get(f"{list_url}?{query}").context["views"]
+    return [(view.name, view == views.current) for view in views.all]
+
+
+def test_a_view_is_kept_under_its_name(owner: Client, others: list[UUID]) -> None:
+    query = "o=-distance_px&errors=yes&columns=clicks&p=3"
+    page = save(owner, SESSIONS, query, name="Rage")
+    assert page.redirect_chain == [(f"{SESSIONS}?columns=clicks&errors=yes&o=-distance_px", 302)]
+    assert shown(owner, SESSIONS) == [("Rage", False)]
+    assert shown(owner, SESSIONS, "errors=yes&columns=clicks&o=-distance_px") == [("Rage", True)]
+    assert shown(owner, REPORTS) == []
+    save(owner, SESSIONS, "errors=no", name="Rage")
+    assert SavedView.objects.get().query == "errors=no"
+
+
+def test_a_view_is_shared_with_who_may_see_the_list(owner: Client, scene: Scene) -> None:
+    save(owner, SESSIONS, "errors=yes", name="mine")
+    save(owner, SESSIONS, "live=yes", name="ours", shared="on")
+    colleague = staff("colleague", "view_session")
+    assert shown(colleague, SESSIONS) == [("ours", False)]
+    assert "Shared by owner" in colleague.get(SESSIONS).content.decode()
+    view = SavedView.objects.get(name="ours")
+    forget = reverse("admin:tracking_session_forget_view", args=[view.pk])
+    assert colleague.post(forget).status_code == 404
+    assert staff("stranger").post(forget).status_code == 403
+    assert owner.post(forget).status_code == 302
+    assert shown(colleague, SESSIONS) == []
+
+
+def test_a_view_cannot_be_forgotten_in_another_list(owner: Client, scene: Scene) -> None:
+    save(owner, SESSIONS, "", name="all of them")
+    view = SavedView.objects.get()
+    elsewhere = reverse("admin:tracking_event_forget_view", args=[view.pk])
+    assert owner.post(elsewhere).status_code == 404
+
+
+def test_what_cannot_be_kept_is_said(owner: Client, scene: Scene) -> None:
+    for query, name, said in (
+        ("errors=yes", "", "give the view a name"),
+        ("errors=yes", "x" * 61, "give the view a name"),
+        ("q=" + "x" * 2_001, "long", "more filters than a view can keep"),
+    ):
+        assert said in save(owner, SESSIONS, query, name=name).content.decode()
+    user = User.objects.get(username="owner")
+    SavedView.objects.bulk_create(
+        SavedView(owner=user, page="tracking.Session", name=f"view {n}", query="")
+        for n in range(saved_views.MOST)
+    )
+    assert "Delete one first" in save(owner, SESSIONS, "", name="one more").content.decode()
+    assert "is saved" in save(owner, SESSIONS, "", name="view 7").content.decode()
+
+
+def test_hostile_names_of_views_are_text(owner: Client, scene: Scene) -> None:
+    for text in HOSTILE:
+        save(owner, SESSIONS, f"q={text}", name=text[:60], shared="on")
+    page = signed_in(User.objects.create_superuser("second")).get(SESSIONS).content.decode()
+    assert HOSTILE[0] not in page
+    assert HOSTILE[3] not in page
