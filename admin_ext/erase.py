@@ -15,6 +15,7 @@ from admin_ext.filters import uuid_of
 from admin_ext.kit import ModelAdmin, action
 from admin_ext.queued import MOST_AT_ONCE, complain, followed_at, queue_each
 from tracking.models import Session
+from tracking.nudge import publish
 from tracking.tasks import erase
 
 WHAT_IT_DOES = (
@@ -29,7 +30,7 @@ LIST = "admin:tracking_session_changelist"
 def queue(request: HttpRequest, session_ids: list[UUID]) -> str | None:
     """Where to follow the tasks, if there are any."""
     actor = json.dumps(asdict(actor_of(request)))
-    tasks = queue_each(erase, map(str, session_ids), actor)
+    tasks = queue_each(lambda id: publish(erase, str(id), actor), session_ids)
     complain(request, len(tasks), len(session_ids))
     return followed_at(request, tasks)
 

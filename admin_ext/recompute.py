@@ -8,13 +8,14 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from admin_ext.actors import actor_of
 from admin_ext.confirm import Question, asks_first, dialog
 from admin_ext.filters import uuid_of
 from admin_ext.kit import ModelAdmin, action
 from admin_ext.queued import MOST_AT_ONCE, complain, followed_at, queue_each
 from reports.builder import EventsExpired, refuse_expired
 from reports.models import WHY_FINAL
-from reports.tasks import recompute
+from reports.tasks import ask_to_recompute
 from tracking.models import Session
 
 WHAT_IT_DOES = (
@@ -39,8 +40,12 @@ def still_possible(request: HttpRequest, session_ids: Iterable[UUID]) -> list[UU
     return possible
 
 
-def queue(session_ids: Iterable[UUID]) -> list[str]:
-    return queue_each(recompute, map(str, session_ids))
+def queue(request: HttpRequest, session_ids: Iterable[UUID]) -> str | None:
+    """Where to follow the tasks, if there are any."""
+    possible, actor = still_possible(request, session_ids), actor_of(request)
+    tasks = queue_each(lambda id: ask_to_recompute(id, actor), possible)
+    complain(request, len(tasks), len(possible))
+    return followed_at(request, tasks)
 
 
 class RecomputeActions(ModelAdmin):
@@ -55,10 +60,7 @@ class RecomputeActions(ModelAdmin):
 
     @asks_first(RECOMPUTE, permission="recompute")
     def recompute_selected(self, request: HttpRequest, ids: list[UUID]) -> HttpResponse | None:
-        ids = still_possible(request, ids)
-        tasks = queue(ids)
-        complain(request, len(tasks), len(ids))
-        where = followed_at(request, tasks)
+        where = queue(request, ids)
         return HttpResponseRedirect(where) if where else None
 
     @action(
@@ -69,13 +71,12 @@ class RecomputeActions(ModelAdmin):
     )
     def recompute_one(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
         id = uuid_of(object_id)
-        exists = id is not None and Session.objects.filter(pk=id).exists()
-        ids = still_possible(request, [id]) if id and exists else []
-        tasks = queue(ids) if ids else []
-        complain(request, len(tasks), len(ids))
-        if not exists:
+        if id is None or not Session.objects.filter(pk=id).exists():
             messages.error(request, "There is no such session.")
+            where = None
+        else:
+            where = queue(request, [id])
         back = reverse(
             f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[object_id]
         )
-        return HttpResponse(headers={"HX-Redirect": followed_at(request, tasks) or back})
+        return HttpResponse(headers={"HX-Redirect": where or back})

@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.timezone import now
 
 from admin_ext import display
+from admin_ext.actors import actor_of
 from admin_ext.confirm import Question, asks_first, dialog
 from admin_ext.kit import ReadOnlyAdmin, action
 from tracking import inbox, wire
@@ -99,6 +100,6 @@ class SetAsideBatchAdmin(BatchColumnsAdmin):
 
 
 def replay(request: HttpRequest, ids: list[int]) -> None:
-    count = inbox.replay(ids)
+    count = inbox.replay(ids, actor_of(request))
     bell.ring()
     messages.success(request, f"{count} batch{'' if count == 1 else 'es'} put back in the line.")
