@@ -5,16 +5,14 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.http import HttpRequest
 
 from admin_ext.actors import actor_of
-from admin_ext.confirm import Question, asks_first, dialog
-from admin_ext.filters import uuid_of
-from admin_ext.kit import ModelAdmin, action
+from admin_ext.confirm import Question, asks_first, asks_in_dialog
+from admin_ext.kit import ModelAdmin
 from admin_ext.queued import MOST_AT_ONCE, complain, followed_at, queue_each
 from reports.builder import EventsExpired, refuse_expired
-from reports.models import WHY_FINAL
+from reports.models import WHY_FINAL, SessionReport
 from reports.tasks import ask_to_recompute
 from tracking.models import Session
 
@@ -59,24 +57,15 @@ class RecomputeActions(ModelAdmin):
         return may and self.has_view_permission(request)
 
     @asks_first(RECOMPUTE, permission="recompute")
-    def recompute_selected(self, request: HttpRequest, ids: list[UUID]) -> HttpResponse | None:
-        where = queue(request, ids)
-        return HttpResponseRedirect(where) if where else None
+    def recompute_selected(self, request: HttpRequest, ids: list[UUID]) -> str | None:
+        return queue(request, ids)
 
-    @action(
-        description="Recompute report",
-        permissions=["recompute"],
+    @asks_in_dialog(
+        "Recompute this report?",
+        WHAT_IT_DOES,
+        "Recompute report",
+        permission="recompute",
         icon="refresh",
-        dialog=dialog("Recompute this report?", WHAT_IT_DOES, "Recompute"),
     )
-    def recompute_one(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        id = uuid_of(object_id)
-        if id is None or not Session.objects.filter(pk=id).exists():
-            messages.error(request, "There is no such session.")
-            where = None
-        else:
-            where = queue(request, [id])
-        back = reverse(
-            f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[object_id]
-        )
-        return HttpResponse(headers={"HX-Redirect": where or back})
+    def recompute_one(self, request: HttpRequest, record: Session | SessionReport) -> str | None:
+        return queue(request, [record.pk])
