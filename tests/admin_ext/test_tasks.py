@@ -11,7 +11,7 @@ from django_celery_results.models import TaskResult
 
 from admin_ext import display
 from admin_ext.scheduler import Scheduler
-from tests.admin_ext.cast import HOSTILE, Scene, task_result
+from tests.admin_ext.cast import HOSTILE, Scene, staff, task_result
 
 LIST = reverse("admin:django_celery_results_taskresult_changelist")
 PERIODIC = reverse("admin:django_celery_beat_periodictask_changelist")
@@ -150,6 +150,59 @@ def test_a_periodic_task_is_made_by_its_form(owner: Client) -> None:
     page = owner.get(address).content.decode()
     assert "At 5 minutes past the hour" in page
     assert "periodic-task-overrides" not in page
+
+
+class TestWhoChangesAPeriodicTask:
+    """Operators say when it runs; what runs, with what and where, is for who may add tasks."""
+
+    @pytest.fixture
+    def change(self, often: PeriodicTask) -> Any:
+        daily = CrontabSchedule.objects.create(minute="5", hour="4")
+        address = reverse("admin:django_celery_beat_periodictask_change", args=[often.pk])
+        posted = {
+            "name": "another",
+            "crontab": daily.pk,
+            "one_off": "on",
+            "task": "tracking.erase",
+            "regtask": "tracking.erase",
+            "description": "other words",
+            "args": "[1]",
+            "kwargs": '{"a": 1}',
+            "headers": '{"a": 1}',
+            "queue": "exports",
+            "exchange": "exports",
+            "routing_key": "exports",
+            "priority": "1",
+            "expire_seconds": "1",
+        }
+
+        def post(*permissions: str) -> set[str]:
+            """Which fields are others then, by a form that somebody made by hand."""
+            before = PeriodicTask.objects.values().get()
+            response = staff("somebody", "view_periodictask", *permissions).post(address, posted)
+            assert response.status_code == 302, response.context["adminform"].form.errors
+            after = PeriodicTask.objects.values().get()
+            return {name for name in before if before[name] != after[name]} - {"date_changed"}
+
+        return post
+
+    def test_operators_change_when_it_runs(self, change: Any) -> None:
+        changed = change("change_periodictask")
+        assert changed == {"enabled", "interval_id", "crontab_id", "one_off"}
+
+    def test_who_may_add_tasks_changes_all_of_it(self, change: Any) -> None:
+        changed = change("change_periodictask", "add_periodictask")
+        assert {"name", "task", "args", "kwargs", "headers", "queue", "priority"} < changed
+
+    def test_operators_see_what_it_does_and_cannot_write_there(self, often: PeriodicTask) -> None:
+        PeriodicTask.objects.update(args='["an argument"]')
+        operator = staff("operator", "view_periodictask", "change_periodictask")
+        address = reverse("admin:django_celery_beat_periodictask_change", args=[often.pk])
+        page = operator.get(address).content.decode()
+        assert "an argument" in page
+        assert 'name="enabled"' in page
+        for field in ("task", "regtask", "args", "kwargs", "queue"):
+            assert f'name="{field}"' not in page
 
 
 @pytest.mark.parametrize(
