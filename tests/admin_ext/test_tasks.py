@@ -1,9 +1,11 @@
 """Tasks, what became of them, and those that run by the clock."""
 
+import re
 from typing import Any
 
 import pytest
 from celery import current_app
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
@@ -11,6 +13,7 @@ from django_celery_results.models import TaskResult
 
 from admin_ext import display
 from admin_ext.scheduler import Scheduler
+from admin_ext.task_results import SESSION_TASKS, UUID_PATTERN
 from tests.admin_ext.cast import HOSTILE, Scene, staff, task_result
 
 LIST = reverse("admin:django_celery_results_taskresult_changelist")
@@ -41,6 +44,18 @@ def test_a_session_finds_its_tasks(owner: Client, scene: Scene) -> None:
     assert listed(owner, {"session": str(scene.session)}) == 1
     assert listed(owner, {"session": "6f9619ff-8b86-4011-b42d-00c04fc964ff"}) == 0
     assert listed(owner, {"session": "nonsense"}) == 0
+
+
+def test_the_index_is_of_all_tasks_that_are_about_a_session(transactional_db: None) -> None:
+    """Who adds to SESSION_TASKS, or takes away, makes the index anew in a migration."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_get_expr(indpred, indrelid), pg_get_expr(indexprs, indrelid) FROM pg_index "
+            "WHERE indexrelid = 'eye_task_of_session'::regclass"
+        )
+        condition, expression = cursor.fetchone()
+    assert sorted(re.findall("'(.*?)'", condition)) == sorted(SESSION_TASKS)
+    assert f"'{UUID_PATTERN}'" in expression
 
 
 def test_tasks_are_found_by_status_name_and_id(owner: Client, scene: Scene) -> None:
