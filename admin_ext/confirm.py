@@ -1,4 +1,7 @@
-"""Asking once more before an action: what it will do, and to how many rows."""
+"""Asking once more before an action: what it will do, and to what.
+
+What is done says where to go then, if not back.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,16 +11,17 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.functional import Promise
 from unfold.forms import BaseDialogForm
 
-from admin_ext.kit import ModelAdmin
+from admin_ext.kit import ModelAdmin, action
 
 CONFIRMED = "confirmed"
 
-type Act = Callable[[Any, HttpRequest, list[Any]], HttpResponse | None]
+type Act = Callable[[Any, HttpRequest, list[Any]], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,8 @@ def asks_first(question: Question, permission: str) -> Callable[[Act], Any]:
                 text = f"At most {question.most:,} {question.nouns} at once. Select fewer."
                 messages.error(request, text)
             elif request.method == "POST" and CONFIRMED in request.POST:
-                return act(model_admin, request, ids)
+                where = act(model_admin, request, ids)
+                return HttpResponseRedirect(where) if where else None
             else:
                 return _ask(model_admin, request, act.__name__, ids, question)
             return None
@@ -96,11 +101,38 @@ def _ask(
     return TemplateResponse(request, "admin/eye/confirm.html", context)
 
 
-def dialog(title: str, text: str | Promise, button: str) -> dict[str, Any]:
-    """The same question for one record, as Unfold asks it on the record's page."""
-    return {
+def asks_in_dialog(
+    title: str, text: str | Promise, button: str, *, permission: str, icon: str
+) -> Callable[[Callable[..., str | None]], Any]:
+    """Makes a button of a record's page, of a method that takes the record; or of a list's."""
+    dialog = {
         "title": title,
         "description": text,
         "form_class": BaseDialogForm,
         "form_submit_text": button,
     }
+
+    def decorate(act: Callable[..., str | None]) -> Any:
+        @action(description=button, permissions=[permission], icon=icon, dialog=dialog)
+        @wraps(act)
+        def asked(
+            model_admin: Any, request: HttpRequest, form: Any, object_id: str | None = None
+        ) -> HttpResponse:
+            records = [model_admin.get_object(request, object_id)] if object_id else []
+            if None in records:
+                messages.error(request, f"There is no such {model_admin.opts.verbose_name}.")
+                where, records = None, []
+            else:
+                where = act(model_admin, request, *records)
+            return HttpResponse(headers={"HX-Redirect": where or _page_of(model_admin, *records)})
+
+        return asked
+
+    return decorate
+
+
+def _page_of(model_admin: ModelAdmin, *records: Any) -> str:
+    """The page of a record, or the list."""
+    name = f"{model_admin.opts.app_label}_{model_admin.opts.model_name}"
+    page = "change" if records else "changelist"
+    return reverse(f"admin:{name}_{page}", args=[record.pk for record in records])

@@ -5,16 +5,15 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest
 from django.urls import reverse
 
 from admin_ext.actors import actor_of
-from admin_ext.confirm import Question, asks_first, dialog
-from admin_ext.filters import uuid_of
-from admin_ext.kit import ModelAdmin, action
+from admin_ext.confirm import Question, asks_first, asks_in_dialog
+from admin_ext.kit import ModelAdmin
 from admin_ext.queued import MOST_AT_ONCE, complain, followed_at, queue_each
 from tracking.models import Session
+from tracking.nudge import publish
 from tracking.tasks import erase
 
 WHAT_IT_DOES = (
@@ -29,7 +28,7 @@ LIST = "admin:tracking_session_changelist"
 def queue(request: HttpRequest, session_ids: list[UUID]) -> str | None:
     """Where to follow the tasks, if there are any."""
     actor = json.dumps(asdict(actor_of(request)))
-    tasks = queue_each(erase, map(str, session_ids), actor)
+    tasks = queue_each(lambda id: publish(erase, str(id), actor), session_ids)
     complain(request, len(tasks), len(session_ids))
     return followed_at(request, tasks)
 
@@ -45,21 +44,11 @@ class EraseActions(ModelAdmin):
         return may and self.has_view_permission(request)
 
     @asks_first(ERASE, permission="erase")
-    def erase_selected(self, request: HttpRequest, ids: list[UUID]) -> HttpResponse | None:
-        where = queue(request, ids)
-        return HttpResponseRedirect(where) if where else None
+    def erase_selected(self, request: HttpRequest, ids: list[UUID]) -> str | None:
+        return queue(request, ids)
 
-    @action(
-        description="Erase",
-        permissions=["erase"],
-        icon="delete_forever",
-        dialog=dialog("Erase this session?", WHAT_IT_DOES, "Erase"),
+    @asks_in_dialog(
+        "Erase this session?", WHAT_IT_DOES, "Erase", permission="erase", icon="delete_forever"
     )
-    def erase_one(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        id = uuid_of(object_id)
-        if id is None or not Session.objects.filter(pk=id).exists():
-            messages.error(request, "There is no such session.")
-            where = None
-        else:
-            where = queue(request, [id])
-        return HttpResponse(headers={"HX-Redirect": where or reverse(LIST)})
+    def erase_one(self, request: HttpRequest, session: Session) -> str:
+        return queue(request, [session.pk]) or reverse(LIST)

@@ -1,28 +1,24 @@
 """Periodic tasks by hand: run now, pause, go on. Each is noted in the audit list."""
 
-from collections.abc import Callable
 from typing import Any
 
 from celery import current_app
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.http import HttpRequest
 from django.utils.timezone import now
 from django_celery_beat.models import PeriodicTask, PeriodicTasks
 from kombu.utils.json import loads
 
 from admin_ext.actors import actor_of
-from admin_ext.confirm import dialog
-from admin_ext.kit import ModelAdmin, action
+from admin_ext.confirm import asks_in_dialog
+from admin_ext.kit import ModelAdmin
 from admin_ext.queued import complain
 from tracking import audit
 from tracking.audit import Actor
 from tracking.models import AuditEntry
 from tracking.nudge import BrokerAway, publish
-
-Change = Callable[[HttpRequest, QuerySet[Any]], None]
 
 
 def enable(request: HttpRequest, tasks: QuerySet[Any]) -> None:
@@ -108,42 +104,35 @@ class PeriodicActions(ModelAdmin):
     def run_tasks(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         run_now(request, queryset)
 
-    @action(
-        description="Run now",
-        permissions=["change"],
+    @asks_in_dialog(
+        "Run this task now?",
+        "Beside its schedule, which stays as it is.",
+        "Run now",
+        permission="change",
         icon="play_arrow",
-        dialog=dialog(
-            "Run this task now?", "Beside its schedule, which stays as it is.", "Run now"
-        ),
     )
-    def run_one(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        return _one(request, run_now, object_id)
+    def run_one(self, request: HttpRequest, task: PeriodicTask) -> None:
+        run_now(request, _tasks(task.pk))
 
-    @action(
-        description="Pause",
-        permissions=["change"],
+    @asks_in_dialog(
+        "Pause this task?",
+        "Beat does not queue it until it is enabled.",
+        "Pause",
+        permission="change",
         icon="pause",
-        dialog=dialog("Pause this task?", "Beat does not queue it until it is enabled.", "Pause"),
     )
-    def pause_one(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        return _one(request, pause, object_id)
+    def pause_one(self, request: HttpRequest, task: PeriodicTask) -> None:
+        pause(request, _tasks(task.pk))
 
-    @action(
-        description="Enable",
-        permissions=["change"],
+    @asks_in_dialog(
+        "Enable this task?",
+        "Beat queues it by its schedule, from now on.",
+        "Enable",
+        permission="change",
         icon="resume",
-        dialog=dialog(
-            "Enable this task?", "Beat queues it by its schedule, from now on.", "Enable"
-        ),
     )
-    def enable_one(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        return _one(request, enable, object_id)
-
-
-def _one(request: HttpRequest, change: Change, object_id: str) -> HttpResponse:
-    change(request, _tasks(object_id))
-    back = reverse("admin:django_celery_beat_periodictask_change", args=[object_id])
-    return HttpResponse(headers={"HX-Redirect": back})
+    def enable_one(self, request: HttpRequest, task: PeriodicTask) -> None:
+        enable(request, _tasks(task.pk))
 
 
 def _tasks(object_id: Any) -> QuerySet[Any]:

@@ -1,25 +1,24 @@
 """What to tell those who queued tasks: where to follow them, or that the broker is away."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from uuid import UUID
 
-from celery import Task
 from django.contrib import messages
 from django.http import HttpRequest
 from django.urls import reverse
 
-from tracking.nudge import BrokerAway, publish
+from tracking.nudge import BrokerAway
 
 # One page of a list; each of them is a task of its own, and a line on the page that follows them.
 MOST_AT_ONCE = 100
 
 
-def queue_each(task: "Task[..., object]", firsts: Iterable[str], *others: str) -> list[str]:
-    """Queues a task for each first argument until the broker takes no more; the tasks' ids."""
+def queue_each(ask: Callable[[UUID], str], session_ids: Iterable[UUID]) -> list[str]:
+    """Asks for a task for each session until the broker takes no more; the tasks' ids."""
     tasks = []
-    for first in firsts:
+    for session_id in session_ids:
         try:
-            tasks.append(publish(task, first, *others))
+            tasks.append(ask(session_id))
         except BrokerAway:
             break
     return tasks

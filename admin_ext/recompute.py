@@ -5,16 +5,15 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.http import HttpRequest
 
-from admin_ext.confirm import Question, asks_first, dialog
-from admin_ext.filters import uuid_of
-from admin_ext.kit import ModelAdmin, action
+from admin_ext.actors import actor_of
+from admin_ext.confirm import Question, asks_first, asks_in_dialog
+from admin_ext.kit import ModelAdmin
 from admin_ext.queued import MOST_AT_ONCE, complain, followed_at, queue_each
 from reports.builder import EventsExpired, refuse_expired
-from reports.models import WHY_FINAL
-from reports.tasks import recompute
+from reports.models import WHY_FINAL, SessionReport
+from reports.tasks import ask_to_recompute
 from tracking.models import Session
 
 WHAT_IT_DOES = (
@@ -39,8 +38,12 @@ def still_possible(request: HttpRequest, session_ids: Iterable[UUID]) -> list[UU
     return possible
 
 
-def queue(session_ids: Iterable[UUID]) -> list[str]:
-    return queue_each(recompute, map(str, session_ids))
+def queue(request: HttpRequest, session_ids: Iterable[UUID]) -> str | None:
+    """Where to follow the tasks, if there are any."""
+    possible, actor = still_possible(request, session_ids), actor_of(request)
+    tasks = queue_each(lambda id: ask_to_recompute(id, actor), possible)
+    complain(request, len(tasks), len(possible))
+    return followed_at(request, tasks)
 
 
 class RecomputeActions(ModelAdmin):
@@ -54,28 +57,15 @@ class RecomputeActions(ModelAdmin):
         return may and self.has_view_permission(request)
 
     @asks_first(RECOMPUTE, permission="recompute")
-    def recompute_selected(self, request: HttpRequest, ids: list[UUID]) -> HttpResponse | None:
-        ids = still_possible(request, ids)
-        tasks = queue(ids)
-        complain(request, len(tasks), len(ids))
-        where = followed_at(request, tasks)
-        return HttpResponseRedirect(where) if where else None
+    def recompute_selected(self, request: HttpRequest, ids: list[UUID]) -> str | None:
+        return queue(request, ids)
 
-    @action(
-        description="Recompute report",
-        permissions=["recompute"],
+    @asks_in_dialog(
+        "Recompute this report?",
+        WHAT_IT_DOES,
+        "Recompute report",
+        permission="recompute",
         icon="refresh",
-        dialog=dialog("Recompute this report?", WHAT_IT_DOES, "Recompute"),
     )
-    def recompute_one(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        id = uuid_of(object_id)
-        exists = id is not None and Session.objects.filter(pk=id).exists()
-        ids = still_possible(request, [id]) if id and exists else []
-        tasks = queue(ids) if ids else []
-        complain(request, len(tasks), len(ids))
-        if not exists:
-            messages.error(request, "There is no such session.")
-        back = reverse(
-            f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[object_id]
-        )
-        return HttpResponse(headers={"HX-Redirect": followed_at(request, tasks) or back})
+    def recompute_one(self, request: HttpRequest, record: Session | SessionReport) -> str | None:
+        return queue(request, [record.pk])

@@ -2,15 +2,13 @@
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404
-from django.urls import reverse
+from django.http import HttpRequest
 
 from admin_ext.actors import actor_of
-from admin_ext.confirm import Question, asks_first, dialog
-from admin_ext.kit import ModelAdmin, action
+from admin_ext.confirm import Question, asks_first, asks_in_dialog
+from admin_ext.kit import ModelAdmin
 from admin_ext.queued import complain, followed_at
-from tracking.models import EventType
+from tracking.models import EventError, EventType
 from tracking.nudge import BrokerAway, publish
 from tracking.tasks import asked_for, reprocess
 
@@ -18,7 +16,6 @@ WHAT_IT_DOES = (
     "A worker validates these events as they were sent, by the schemas of now. What is right is "
     "stored and its errors are marked resolved; what is still wrong stays here."
 )
-LIST = "admin:tracking_eventerror_changelist"
 REPROCESS = Question(
     "Reprocess the events of",
     "error",
@@ -50,19 +47,18 @@ class ReprocessType(MayReprocess):
 
     actions_detail = ("reprocess_type",)
 
-    @action(
-        description="Reprocess rejected events",
-        permissions=["reprocess"],
+    @asks_in_dialog(
+        "Reprocess the rejected events of this type?",
+        WHAT_IT_DOES,
+        "Reprocess rejected events",
+        permission="reprocess",
         icon="refresh",
-        dialog=dialog("Reprocess the rejected events of this type?", WHAT_IT_DOES, "Reprocess"),
     )
-    def reprocess_type(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        event_type = get_object_or_404(EventType, pk=int(object_id) if object_id.isdecimal() else 0)
+    def reprocess_type(self, request: HttpRequest, event_type: EventType) -> str | None:
         filters: dict[str, Any] = {"category": event_type.category, "name": event_type.name}
         if event_type.application_id:
             filters["application"] = event_type.application_id
-        back = reverse("admin:tracking_eventtype_change", args=[event_type.pk])
-        return HttpResponse(headers={"HX-Redirect": queue(request, filters) or back})
+        return queue(request, filters)
 
 
 class ReprocessActions(MayReprocess):
@@ -73,28 +69,21 @@ class ReprocessActions(MayReprocess):
     actions_detail = ("reprocess_one",)
 
     @asks_first(REPROCESS, permission="reprocess")
-    def reprocess_selected(self, request: HttpRequest, ids: list[int]) -> HttpResponse | None:
-        where = queue(request, {"errors": ids})
-        return HttpResponseRedirect(where) if where else None
+    def reprocess_selected(self, request: HttpRequest, ids: list[int]) -> str | None:
+        return queue(request, {"errors": ids})
 
-    @action(
-        description="Reprocess",
-        permissions=["reprocess"],
-        icon="refresh",
-        dialog=dialog("Reprocess this event?", WHAT_IT_DOES, "Reprocess"),
+    @asks_in_dialog(
+        "Reprocess this event?", WHAT_IT_DOES, "Reprocess", permission="reprocess", icon="refresh"
     )
-    def reprocess_one(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        ids = [int(object_id)] if object_id.isdecimal() else []
-        return self._redirect(queue(request, {"errors": ids}))
+    def reprocess_one(self, request: HttpRequest, error: EventError) -> str | None:
+        return queue(request, {"errors": [error.pk]})
 
-    @action(
-        description="Reprocess all",
-        permissions=["reprocess"],
+    @asks_in_dialog(
+        "Reprocess the events of all open errors?",
+        WHAT_IT_DOES,
+        "Reprocess all",
+        permission="reprocess",
         icon="refresh",
-        dialog=dialog("Reprocess the events of all open errors?", WHAT_IT_DOES, "Reprocess all"),
     )
-    def reprocess_all(self, request: HttpRequest, form: Any) -> HttpResponse:
-        return self._redirect(queue(request, {}))
-
-    def _redirect(self, where: str | None) -> HttpResponse:
-        return HttpResponse(headers={"HX-Redirect": where or reverse(LIST)})
+    def reprocess_all(self, request: HttpRequest) -> str | None:
+        return queue(request, {})

@@ -53,7 +53,7 @@ DECIDED = {
     "reports.rebuild": Needs(ANALYST),
     "django_celery_results.taskresult": Needs(ANALYST),
     "django_celery_results.groupresult": Needs(ANALYST),
-    "django_celery_beat.periodictask": Needs(OPERATOR, change=OPERATOR),  # to run and to pause it
+    "django_celery_beat.periodictask": Needs(OPERATOR, change=OPERATOR),  # to run and to time it
     "django_celery_beat.intervalschedule": Needs(OPERATOR),
     "django_celery_beat.crontabschedule": Needs(OPERATOR),
     "django_celery_beat.solarschedule": Needs(OPERATOR),

@@ -6,20 +6,18 @@ from typing import Any
 
 from celery import current_app
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.http import HttpRequest
+from django_celery_results.models import TaskResult
 
 from admin_ext.actors import actor_of
-from admin_ext.confirm import Question, asks_first, dialog
-from admin_ext.kit import ModelAdmin, action
+from admin_ext.confirm import Question, asks_first, asks_in_dialog
+from admin_ext.kit import ModelAdmin
 from admin_ext.queued import complain, followed_at
 from admin_ext.run_again import Refused, run_again
 from admin_ext.stuck import judge
 from tracking.nudge import BrokerAway
 
 PERMISSION = "admin_ext.run_task_again"
-LIST = "admin:django_celery_results_taskresult_changelist"
-PAGE = "admin:django_celery_results_taskresult_change"
 WHAT_IT_DOES = (
     "It is queued once more, as a new task with the same arguments. Failed tasks and those that are "
     "stuck can be run again, each once; it is safe also where the first one goes on after all. "
@@ -39,24 +37,15 @@ class RunAgainActions(ModelAdmin):
         return request.user.has_perm(PERMISSION) and self.has_view_permission(request)
 
     @asks_first(RUN_AGAIN, permission="run_again")
-    def run_again_selected(self, request: HttpRequest, ids: list[int]) -> HttpResponse | None:
+    def run_again_selected(self, request: HttpRequest, ids: list[int]) -> str | None:
         tasks = self.model.objects.filter(pk__in=ids)
-        where = _run(request, dict(tasks.values_list("pk", "task_name")))
-        return HttpResponseRedirect(where) if where else None
+        return _run(request, dict(tasks.values_list("pk", "task_name")))
 
-    @action(
-        description="Run again",
-        permissions=["run_again"],
-        icon="replay",
-        dialog=dialog("Run this task again?", WHAT_IT_DOES, "Run again"),
+    @asks_in_dialog(
+        "Run this task again?", WHAT_IT_DOES, "Run again", permission="run_again", icon="replay"
     )
-    def run_again_one(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        tasks = self.model.objects.filter(pk=object_id if object_id.isdecimal() else 0)
-        names = dict(tasks.values_list("pk", "task_name"))
-        if not names:
-            messages.error(request, "There is no such task.")
-        back = reverse(PAGE, args=[object_id]) if names else reverse(LIST)
-        return HttpResponse(headers={"HX-Redirect": _run(request, names) or back})
+    def run_again_one(self, request: HttpRequest, task: TaskResult) -> str | None:
+        return _run(request, {task.pk: task.task_name})
 
 
 def _run(request: HttpRequest, names: Mapping[int, str]) -> str | None:

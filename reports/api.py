@@ -15,7 +15,7 @@ from reports import shapes
 from reports.builder import EventsExpired, refuse_expired
 from reports.fold import Metrics
 from reports.models import PointerSecond, SessionReport
-from reports.tasks import recompute
+from reports.tasks import ask_to_recompute
 from reports.watching import PERMISSION, WatcherAuthentication
 from tracking.api.auth import (
     KeyAuthentication,
@@ -23,13 +23,14 @@ from tracking.api.auth import (
     SessionTokenAuthentication,
     check_may_see,
 )
+from tracking.api.changes import actor_of
 from tracking.api.errors import ApiError
 from tracking.api.openapi import ANY_KEY, MORE_ERRORS
 from tracking.api.points import accept_points
 from tracking.api.sending import TakesPosts, sender
 from tracking.api.shapes import ACCEPTED, POINTS, QUEUED
 from tracking.api.views import session_or_404
-from tracking.nudge import BrokerAway, publish
+from tracking.nudge import BrokerAway
 
 SINCE = OpenApiParameter(
     "since",
@@ -243,7 +244,7 @@ class RecomputeView(APIView):
         except EventsExpired:
             raise ApiError("events_expired") from None
         try:
-            task = publish(recompute, str(id))
+            task = ask_to_recompute(id, actor_of(request))
         except BrokerAway:
             raise ApiError("unavailable", "The task queue is away. Try again.") from None
         return Response({"task": task}, status=202)

@@ -7,7 +7,10 @@ from celery import shared_task
 from reports import builder, contributions, heat_contributions, rollup, trails
 from reports import rebuild as rebuilds
 from reports.models import PointerSecond, SessionReport
-from tracking.nudge import Bell
+from tracking import audit
+from tracking.audit import Actor
+from tracking.models import AuditEntry
+from tracking.nudge import Bell, publish
 
 
 @shared_task(name="reports.build_stale", ignore_result=True, acks_late=False)
@@ -55,6 +58,13 @@ def roll_up() -> dict[str, int]:
 def compute_trail(session_id: str) -> dict[str, Any]:
     kept = trails.compute(UUID(session_id))
     return {"session": session_id, "revision": kept.revision if kept else None}
+
+
+def ask_to_recompute(session_id: UUID, actor: Actor) -> str:
+    """Queues it, and notes who asked; the task's id. Raises `BrokerAway`."""
+    task = publish(recompute, str(session_id))
+    audit.record(actor, AuditEntry.Action.RECOMPUTED, session_id, task=task)
+    return task
 
 
 bell = Bell(build_stale)

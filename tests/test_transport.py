@@ -204,7 +204,7 @@ class TestOneConnection:
             ("/api/events/validate", "{}", JSON, 6_000_000, 413),
             ("/nowhere", "", JSON, 100_000, 404),
             ("/nowhere", "", JSON, 6_000_000, 413),
-            ("/healthz", "", JSON, 6_000_000, 200),
+            ("/healthz", "", JSON, 6_000_000, 405),
         ],
     )
     @pytest.mark.parametrize("in_chunks", [False, True])

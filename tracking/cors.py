@@ -9,7 +9,8 @@ from time import monotonic
 
 from django.conf import settings
 from django.db import Error
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
 from tracking.keys import MEMORY_SECONDS, live
@@ -26,7 +27,7 @@ def _sends(request: HttpRequest) -> bool:
     return bool(re.fullmatch(settings.CORS_URLS_REGEX, request.path_info))
 
 
-def let_read(request: HttpRequest, response: HttpResponse) -> None:
+def let_read(request: HttpRequest, response: HttpResponseBase) -> None:
     """Lets the page that sent this, if pages may, read the answer, as the middleware does."""
     if (origin := request.META.get("HTTP_ORIGIN")) and _sends(request):
         response["Access-Control-Allow-Origin"] = origin

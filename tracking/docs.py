@@ -1,11 +1,11 @@
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
-
 from tracking.api.errors import CODES
+from tracking.pages import Page
 
 
-def error_codes(request: HttpRequest) -> HttpResponse:
-    codes = [
-        {"code": code, "status": status, "text": text} for code, (status, text) in CODES.items()
-    ]
-    return render(request, "tracking/error_codes.html", {"codes": codes})
+class ErrorCodes(Page):
+    template_name = "tracking/error_codes.html"
+    extra_context = {
+        "codes": [
+            {"code": code, "status": status, "text": text} for code, (status, text) in CODES.items()
+        ]
+    }

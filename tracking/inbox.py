@@ -6,9 +6,10 @@ intake.py puts batches into the inbox, claims.py hands them to the workers.
 from django.db import transaction
 from django.utils.timezone import now
 
-from tracking import claims
+from tracking import audit, claims
+from tracking.audit import Actor
 from tracking.claims import Claimed
-from tracking.models import Batch, Receipt, SetAsideBatch
+from tracking.models import AuditEntry, Batch, Receipt, SetAsideBatch
 
 
 def set_aside(batch: Claimed, reason: str) -> None:
@@ -29,13 +30,14 @@ def set_aside(batch: Claimed, reason: str) -> None:
         )
 
 
-def replay(set_aside_ids: list[int]) -> int:
+def replay(set_aside_ids: list[int], actor: Actor) -> int:
     """Puts set-aside batches back in the line, under the receipts they had; how many it was."""
     with transaction.atomic():
         kept = list(SetAsideBatch.objects.select_for_update().filter(pk__in=set_aside_ids))
         for row in kept:
             columns = {name: getattr(row, name) for name in KEPT_COLUMNS}
             Batch.objects.create(next_at=now(), **{**columns, "attempts": 0})
+            audit.record(actor, AuditEntry.Action.REPLAYED, row.receipt, events=row.n_events)
         Receipt.objects.filter(pk__in=[row.receipt for row in kept]).delete()
         SetAsideBatch.objects.filter(pk__in=[row.pk for row in kept]).delete()
     return len(kept)

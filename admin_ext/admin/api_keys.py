@@ -5,14 +5,13 @@ from django.contrib import admin, messages
 from django.contrib.postgres.fields import ArrayField
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.timezone import now
 from unfold.contrib.forms.widgets import ArrayWidget
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from admin_ext import display, key_pages
-from admin_ext.confirm import Question, asks_first, dialog
+from admin_ext.confirm import Question, asks_first, asks_in_dialog
 from admin_ext.forms import ApiKeyForm
 from admin_ext.kit import ModelAdmin, action
 from tracking import keys
@@ -113,16 +112,9 @@ class ApiKeyAdmin(ModelAdmin):
     def revoke_selected(self, request: HttpRequest, ids: list[int]) -> None:
         revoke(self, request, ids)
 
-    @action(
-        description="Revoke",
-        permissions=["change"],
-        icon="block",
-        dialog=dialog("Revoke this key?", REVOKING, "Revoke"),
-    )
-    def revoke_one(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        revoke(self, request, [int(object_id)] if object_id.isdecimal() else [])
-        back = reverse("admin:tracking_apikey_changelist")
-        return HttpResponse(headers={"HX-Redirect": back})
+    @asks_in_dialog("Revoke this key?", REVOKING, "Revoke", permission="change", icon="block")
+    def revoke_one(self, request: HttpRequest, key: ApiKey) -> None:
+        revoke(self, request, [key.pk])
 
 
 def revoke(admin: ModelAdmin, request: HttpRequest, ids: list[int]) -> None:

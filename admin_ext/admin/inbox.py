@@ -3,14 +3,15 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.timezone import now
 
 from admin_ext import display
-from admin_ext.confirm import Question, asks_first, dialog
-from admin_ext.kit import ReadOnlyAdmin, action
+from admin_ext.actors import actor_of
+from admin_ext.confirm import Question, asks_first, asks_in_dialog
+from admin_ext.kit import ReadOnlyAdmin
 from tracking import inbox, wire
 from tracking.models import Batch, SetAsideBatch
 from tracking.tasks import bell
@@ -86,19 +87,13 @@ class SetAsideBatchAdmin(BatchColumnsAdmin):
     def replay_selected(self, request: HttpRequest, ids: list[int]) -> None:
         replay(request, ids)
 
-    @action(
-        description="Replay",
-        permissions=["replay"],
-        icon="replay",
-        dialog=dialog("Replay this batch?", REPLAYING, "Replay"),
-    )
-    def replay_one(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        replay(request, [int(object_id)] if object_id.isdecimal() else [])
-        back = reverse("admin:tracking_setasidebatch_changelist")
-        return HttpResponse(headers={"HX-Redirect": back})
+    @asks_in_dialog("Replay this batch?", REPLAYING, "Replay", permission="replay", icon="replay")
+    def replay_one(self, request: HttpRequest, batch: SetAsideBatch) -> str:
+        replay(request, [batch.pk])
+        return reverse("admin:tracking_setasidebatch_changelist")
 
 
 def replay(request: HttpRequest, ids: list[int]) -> None:
-    count = inbox.replay(ids)
+    count = inbox.replay(ids, actor_of(request))
     bell.ring()
     messages.success(request, f"{count} batch{'' if count == 1 else 'es'} put back in the line.")

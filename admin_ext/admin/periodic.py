@@ -1,6 +1,8 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import flatten_fieldsets
+from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.timezone import now
@@ -58,11 +60,12 @@ LAST_RUN = display.time("last_run_at", "last run (UTC)")
 NEXT_RUN = display.column(upcoming, "next_run", "next run (UTC)")
 LAST_AND_NEXT = [LAST_RUN, NEXT_RUN]
 TRANSLATION = display.column(translation, "crontab_translation", "crontab in words")
+# What whoever may change periodic tasks may change.
+WHEN_IT_RUNS = {"enabled", "interval", "crontab", "solar", "clocked", "start_time", "one_off"}
 
 
 @admin.register(PeriodicTask)
 class PeriodicTaskAdmin(PeriodicActions, ModelAdmin, StockPeriodicTaskAdmin):  # type: ignore[misc]
-    form = PeriodicTaskForm
     # The library's own has an inline script, which the Content-Security-Policy forbids.
     change_form_template = None
     date_hierarchy = None
@@ -79,8 +82,25 @@ class PeriodicTaskAdmin(PeriodicActions, ModelAdmin, StockPeriodicTaskAdmin):  #
     sortable_by = ()
     readonly_fields = (LAST_RUN, NEXT_RUN, TRANSLATION)
 
+    def decides_what_runs(self, request: HttpRequest) -> bool:
+        """Which task, with which arguments and where: with that, one may have anything done."""
+        return self.has_add_permission(request)
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """The library's own form does not do without the fields that say what runs."""
+        form = PeriodicTaskForm if self.decides_what_runs(request) else ModelForm
+        return super().get_form(request, *args, **{"form": form, **kwargs})
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if self.decides_what_runs(request):
+            return self.readonly_fields
+        shown = flatten_fieldsets(self.get_fieldsets(request, obj))
+        return [field for field in shown if field not in WHEN_IT_RUNS]
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         shown: dict[Any, Any] = {"crontab_translation": [TRANSLATION], "last_run_at": LAST_AND_NEXT}
+        if not self.decides_what_runs(request):
+            shown["regtask"] = []
         return [
             (
                 name,

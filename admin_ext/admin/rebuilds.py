@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import lazy
 from django.utils.html import format_html
@@ -12,8 +12,8 @@ from django.utils.safestring import SafeString
 
 from admin_ext import display
 from admin_ext.actors import actor_of
-from admin_ext.confirm import dialog
-from admin_ext.kit import ModelAdmin, ReadOnlyAdmin, action
+from admin_ext.confirm import asks_in_dialog
+from admin_ext.kit import ModelAdmin, ReadOnlyAdmin
 from reports import rebuild
 from reports.models import Rebuild, SessionReport
 from reports.tasks import rebuild_bell
@@ -37,16 +37,15 @@ def progress(made: Rebuild) -> SafeString:
     )
 
 
-def change(request: HttpRequest, work: Callable[[Actor], Rebuild]) -> HttpResponse:
-    """To the page of the rebuild that it is about, or with the reason to where one came from."""
+def change(request: HttpRequest, work: Callable[[Actor], Rebuild]) -> str:
+    """To the page of the rebuild that it is about, or with the reason to the list of them."""
     try:
         made = work(actor_of(request))
     except rebuild.Conflict as conflict:
         messages.error(request, str(conflict))
-        return HttpResponse(headers={"HX-Redirect": reverse("admin:reports_rebuild_changelist")})
+        return reverse("admin:reports_rebuild_changelist")
     rebuild_bell.ring()
-    where = reverse("admin:reports_rebuild_change", args=[made.pk])
-    return HttpResponse(headers={"HX-Redirect": where})
+    return reverse("admin:reports_rebuild_change", args=[made.pk])
 
 
 class MayRebuild(ModelAdmin):
@@ -57,13 +56,14 @@ class MayRebuild(ModelAdmin):
     def has_rebuild_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return request.user.has_perm("reports.rebuild_sessionreport")
 
-    @action(
-        description="Rebuild all",
-        permissions=["rebuild"],
+    @asks_in_dialog(
+        "Rebuild all reports?",
+        lazy(what_it_does, str)(),
+        "Rebuild all",
+        permission="rebuild",
         icon="autorenew",
-        dialog=dialog("Rebuild all reports?", lazy(what_it_does, str)(), "Rebuild all"),
     )
-    def rebuild_all(self, request: HttpRequest, form: Any) -> HttpResponse:
+    def rebuild_all(self, request: HttpRequest) -> str:
         return change(request, rebuild.begin)
 
 
@@ -94,31 +94,32 @@ class RebuildAdmin(MayRebuild, ReadOnlyAdmin):
     actions_detail = ("pause", "resume", "cancel")
     change_form_before_template = "admin/reports/rebuild/progress.html"
 
-    @action(
-        description="Pause",
-        permissions=["rebuild"],
+    @asks_in_dialog(
+        "Pause the rebuild?",
+        "It goes on from there when you resume it.",
+        "Pause",
+        permission="rebuild",
         icon="pause",
-        dialog=dialog("Pause the rebuild?", "It goes on from there when you resume it.", "Pause"),
     )
-    def pause(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+    def pause(self, request: HttpRequest, made: Rebuild) -> str:
         return change(request, rebuild.pause)
 
-    @action(
-        description="Resume",
-        permissions=["rebuild"],
+    @asks_in_dialog(
+        "Resume the rebuild?",
+        "It goes on from where it was paused.",
+        "Resume",
+        permission="rebuild",
         icon="play_arrow",
-        dialog=dialog("Resume the rebuild?", "It goes on from where it was paused.", "Resume"),
     )
-    def resume(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+    def resume(self, request: HttpRequest, made: Rebuild) -> str:
         return change(request, rebuild.resume)
 
-    @action(
-        description="Cancel",
-        permissions=["rebuild"],
+    @asks_in_dialog(
+        "Cancel the rebuild?",
+        "What was built stays. It does not go on.",
+        "Cancel rebuild",
+        permission="rebuild",
         icon="cancel",
-        dialog=dialog(
-            "Cancel the rebuild?", "What was built stays. It does not go on.", "Cancel it"
-        ),
     )
-    def cancel(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+    def cancel(self, request: HttpRequest, made: Rebuild) -> str:
         return change(request, rebuild.cancel)

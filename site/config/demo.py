@@ -4,6 +4,7 @@ At scale 1 it is a service after a busy month: 100,000 sessions, some ten millio
 tasks. Each batch was received when its last event happened, so that the charts show those weeks.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,8 +20,10 @@ from config.visitors import ORDER, SITES, Visit, visits
 from reports.builder import build_stale
 from reports.rollup import roll_up
 from tracking import digest, event_types
-from tracking.models import Application, Batch, Event, EventType, Session
+from tracking.audit import Actor
+from tracking.models import Application, Batch, Event, EventType
 from tracking.partitions import ensure_partitions
+from tracking.tasks import asked_for
 
 SESSIONS, TASKS = 100_000, 1_000_000
 DAYS = 28
@@ -29,24 +32,30 @@ ROUND = 500
 EVENTS_IN_A_BATCH = 200
 # Since then, the shop has sent the totals of its orders as text: something to be found.
 BROKEN_FOR = timedelta(days=2)
+# Each after the visit that it is about, and sooner rather than later.
 TASK_ROWS = """
+WITH visit AS (
+     SELECT row_number() OVER () - 1 AS place, id, last_at, revision FROM tracking_session
+      WHERE id IN (SELECT session_id FROM tracking_session_application
+                    WHERE application_id = ANY(%(applications)s)))
 INSERT INTO django_celery_results_taskresult
        (task_id, task_name, status, worker, date_created, date_started, date_done,
         content_type, content_encoding, result, task_args, task_kwargs, traceback, meta)
 SELECT gen_random_uuid(), name, status, 'celery@demo-' || n %% 4, created,
        created + wait, created + wait + run, 'application/json', 'utf-8',
-       CASE status WHEN 'SUCCESS' THEN '{"demo": true}'
-                   ELSE '{"exc_type": "OperationalError", "exc_message": ["demo"]}' END,
-       CASE name WHEN 'reports.recompute' THEN
-           format('"(''%%s'',)"', (%(sessions)s::uuid[])[1 + n %% cardinality(%(sessions)s::uuid[])])
-       ELSE '"()"' END,
+       CASE WHEN status = 'FAILURE' THEN '{"exc_type": "OperationalError", "exc_message": ["demo"]}'
+            WHEN name = 'tracking.reprocess' THEN '{"demo": true}'
+            ELSE format('{"session": "%%s", "revision": %%s}', id, revision) END,
+       CASE name WHEN 'tracking.reprocess' THEN %(reprocess)s ELSE format('"(''%%s'',)"', id) END,
        '"{}"', CASE status WHEN 'FAILURE' THEN 'Traceback (demo)' END, '{"children": []}'
-  FROM (SELECT n, now() - random() * interval '1 day' * %(days)s AS created,
+  FROM (SELECT n, id, revision, last_at + (now() - last_at) * random() ^ 4 AS created,
                interval '1 s' * (0.02 + random() ^ 4) AS wait,
                interval '1 s' * (0.05 + 4 * random() ^ 6) AS run,
-               (ARRAY['reports.recompute', 'reports.trail', 'tracking.reprocess'])[1 + n %% 3] AS name,
+               (ARRAY['reports.recompute', 'reports.trail', 'tracking.reprocess'])
+                   [1 + floor(random() * 3)::int] AS name,
                CASE WHEN random() < 0.01 THEN 'FAILURE' ELSE 'SUCCESS' END AS status
-          FROM generate_series(1, %(count)s) AS n) AS task
+          FROM generate_series(1, %(count)s) AS n
+          JOIN visit ON place = n %% (SELECT count(*) FROM visit)) AS task
 """
 
 type Say = Callable[[str], None]
@@ -76,7 +85,7 @@ def seed(scale: float, number: int, say: Say, beside_others: bool = False) -> Se
     for done, some in enumerate(batched(made, ROUND)):
         events += _send(some, senders)
         say(f"{min((done + 1) * ROUND, count):,} of {count:,} sessions, {events:,} events")
-    tasks = _tasks(round(scale * TASKS))
+    tasks = _tasks(round(scale * TASKS), [*senders.values()])
     _analyze()
     return Seeded(count, events, tasks)
 
@@ -130,10 +139,10 @@ def _batch(application_id: int, events: tuple[bytes, ...], received_at: datetime
     )
 
 
-def _tasks(count: int) -> int:
-    sessions = list(Session.objects.values_list("pk", flat=True)[:1_000])
+def _tasks(count: int, applications: list[int]) -> int:
+    reprocess = json.dumps(repr((asked_for({}, Actor("demo")),)))
+    values: dict[str, Any] = {"count": count, "applications": applications, "reprocess": reprocess}
     with connection.cursor() as cursor:
-        values: dict[str, Any] = {"count": count, "days": DAYS, "sessions": sessions}
         cursor.execute(TASK_ROWS, values)
     return count
 

@@ -7,8 +7,9 @@ from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 from django.urls import reverse
 
+from tests.admin_ext.cast import Scene
 from tests.cast import Sender
-from tracking.models import ApiKey, Application, AuditEntry, EventType
+from tracking.models import ApiKey, Application, AuditEntry, EventType, SetAsideBatch
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -95,6 +96,39 @@ def test_deleting_many_at_once_is_noted_for_each(owner: Client) -> None:
         (REMOVED, "owner", "group one"),
         (REMOVED, "owner", "group two"),
     ]
+
+
+def test_each_batch_that_is_replayed_is_noted_with_its_events(owner: Client, scene: Scene) -> None:
+    kept = SetAsideBatch.objects.get(pk=scene.set_aside)
+    data = {"action": "replay_selected", "_selected_action": [kept.pk], "confirmed": "1"}
+    entry = post(owner, "tracking_setasidebatch_changelist", **data)
+    assert (entry.action, entry.actor, entry.target) == (
+        "batch.replayed",
+        "owner",
+        str(kept.receipt),
+    )
+    assert entry.details == {"events": kept.n_events}
+    post(owner, "tracking_setasidebatch_changelist", **data)
+    assert AuditEntry.objects.count() == 1  # there is nothing to replay any more
+
+
+@pytest.mark.usefixtures("empty_queue")
+@pytest.mark.parametrize("model", ["tracking_session", "reports_sessionreport"])
+def test_each_report_that_is_recomputed_is_noted(owner: Client, scene: Scene, model: str) -> None:
+    session = str(scene.session)
+    data = {"action": "recompute_selected", "_selected_action": [session], "confirmed": "1"}
+    post(owner, f"{model}_changelist", **data)
+    post(owner, f"{model}_recompute_one", scene.session, _form_submitted="1")
+    assert noted() == [("report.recomputed", "owner", session)] * 2
+
+
+@pytest.mark.usefixtures("empty_queue")
+def test_a_report_that_a_key_has_recomputed_is_noted(shop: Sender, scene: Scene) -> None:
+    answer = shop.post(b"", f"/api/sessions/{scene.session}/recompute")
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.target) == ("report.recomputed", str(scene.session))
+    assert entry.actor.startswith("shop, key eye_sk_")
+    assert entry.details == {"task": answer.json()["task"]}
 
 
 def test_an_entry_outlives_whom_it_is_about(owner: Client) -> None:

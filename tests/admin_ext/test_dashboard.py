@@ -28,6 +28,7 @@ from tests.admin_ext.cast import HOSTILE, Scene, staff, task_result
 from tests.cast import Sender, elsewhere, event, path
 from tests.waiting import until
 from tracking import claims, inbox
+from tracking.audit import Actor
 from tracking.digest import digest_until_empty
 from tracking.kind_counts import OTHER
 from tracking.models import Receipt, SetAsideBatch, Tally
@@ -112,7 +113,8 @@ def test_every_moment_on_the_way_adds_up(shop: Sender, session: UUID) -> None:
         (batch,) = claims.claim()
         inbox.set_aside(batch, "It was not digested in 8 attempts.")
         assert queries._totals() == accepted
-        inbox.replay([SetAsideBatch.objects.get(receipt=batch.receipt).pk])
+        kept = SetAsideBatch.objects.get(receipt=batch.receipt)
+        inbox.replay([kept.pk], Actor("somebody"))
         assert queries._totals() == accepted
     digest_until_empty()
     until(Receipt.objects.filter(pk=batch.receipt).exists)

@@ -220,7 +220,7 @@ def test_a_revoked_key_is_refused_at_once(owner: Client, shop: Sender) -> None:
     response = owner.post(
         reverse("admin:tracking_apikey_revoke_one", args=[record.pk]), {"_form_submitted": "on"}
     )
-    assert response["HX-Redirect"] == LIST
+    assert response["HX-Redirect"] == reverse("admin:tracking_apikey_change", args=[record.pk])
     assert shop.post(event("6f9619ff-8b86-4011-b42d-00c04fc964ff")).status_code == 401
 
 

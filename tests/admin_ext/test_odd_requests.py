@@ -5,6 +5,8 @@ from urllib.parse import quote
 from uuid import UUID
 
 import pytest
+from django.contrib import admin
+from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
 
@@ -106,6 +108,29 @@ def test_no_page_breaks_over_an_id_that_is_none(owner: Client) -> None:
         for path in ["/" + PLACE.sub(id, address.pattern)]
     ]
     assert not broken(asked), "\n".join(broken(asked))
+
+
+def dialogs() -> set[str]:
+    """The names of the addresses where something is asked about one record."""
+    return {
+        f"{one.opts.app_label}_{one.opts.model_name}_{name}"
+        for one in map(admin.site.get_model_admin, admin.site._registry)
+        for name in getattr(one, "actions_detail", None) or ()
+        if getattr(getattr(one, name), "dialog", None)
+    }
+
+
+def test_every_dialog_says_that_its_record_is_not_there(owner: Client) -> None:
+    names = dialogs()
+    asked = [address for address in admin_addresses() if address.name in names]
+    assert len(asked) > 10
+    for address in asked:
+        for id in IDS:
+            path = "/" + PLACE.sub(id, address.pattern)
+            answer = ask(owner, "POST", path, {"_form_submitted": "1"})
+            (said,) = get_messages(answer.wsgi_request)
+            assert str(said).startswith("There is no such "), path
+            assert answer["HX-Redirect"] == reverse(f"admin:{address.model}_changelist")
 
 
 def test_no_action_breaks_over_rows_that_are_none(owner: Client) -> None:

@@ -212,7 +212,7 @@ def test_a_form_without_its_token_is_refused(transactional_db: None) -> None:
 def test_a_task_that_is_not_there_is_no_fault(operator: Client, id: str) -> None:
     url = reverse("admin:django_celery_results_taskresult_run_again_one", args=[id])
     assert operator.post(url, CONFIRMED)["HX-Redirect"] == LIST
-    assert "There is no such task." in said(operator)
+    assert "There is no such task result." in said(operator)
 
 
 def test_arguments_are_shown_masked_and_short(owner: Client) -> None:

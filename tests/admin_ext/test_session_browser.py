@@ -29,6 +29,7 @@ SLIDER = "Number(document.querySelector('.eye-scrub input').value)"
 DURATION = "Number(document.querySelector('.eye-scrub input').max)"
 READY = f"{DURATION} > 0"
 SCALE = "(({min, max}) => [min, max])(Chart.getChart('speed').scales.x)"
+WHY = "#why-teleports"
 SPAN = f"(([min, max]) => max - min)({SCALE})"
 # How many pixels of the stage have about the colour of a variable, in a box of the viewport.
 COLOURED = """([variable, x0, y0, x1, y1, w, h]) => {
@@ -437,14 +438,34 @@ def test_hostile_text_is_text(boss: Visitor, shop: Sender, session: UUID, worker
     nothing_is_wrong(boss)
 
 
-def test_a_flag_says_why_it_is_there_when_it_has_the_focus(
-    boss: Visitor, shop: Sender, session: UUID, worker: Process
-) -> None:
-    shop.send(path(session, ENDED, [0.0, 100.0, 200.0], [0.0, 9_000.0, 0.0], [0.0] * 3))
-    until(lambda: SessionReport.objects.filter(pk=session).exists())
-    boss.open(f"/admin/tracking/session/{session}/change/")
-    assert boss.page.is_hidden("#why-teleports")
-    boss.page.focus("[aria-describedby=why-teleports]")
-    press(boss, "Shift+Tab", "Tab")
-    assert boss.page.is_visible("#why-teleports")
-    nothing_is_wrong(boss)
+class TestAFlag:
+    @pytest.fixture
+    def flag(self, boss: Visitor, shop: Sender, session: UUID, worker: Process) -> Any:
+        shop.send(path(session, ENDED, [0.0, 100.0, 200.0], [0.0, 9_000.0, 0.0], [0.0] * 3))
+        until(lambda: SessionReport.objects.filter(pk=session).exists())
+        boss.open(f"/admin/tracking/session/{session}/change/")
+        assert boss.page.is_hidden(WHY)
+        return boss.page.locator("[aria-describedby=why-teleports]")
+
+    def test_it_says_why_it_is_there_when_it_has_the_focus(self, boss: Visitor, flag: Any) -> None:
+        flag.focus()
+        press(boss, "Shift+Tab", "Tab")
+        assert boss.page.is_visible(WHY)
+        press(boss, "Escape")
+        assert boss.page.is_hidden(WHY)
+        press(boss, "Shift+Tab", "Tab")
+        assert boss.page.is_visible(WHY)
+        nothing_is_wrong(boss)
+
+    def test_one_can_point_at_what_it_says_and_put_it_away(self, boss: Visitor, flag: Any) -> None:
+        flag.hover()
+        assert boss.page.is_visible(WHY)
+        boss.page.locator(WHY).hover()
+        boss.page.wait_for_timeout(400)
+        assert boss.page.is_visible(WHY)
+        press(boss, "Escape")
+        assert boss.page.is_hidden(WHY)
+        boss.page.mouse.move(0, 0)
+        flag.hover()
+        assert boss.page.is_visible(WHY)
+        nothing_is_wrong(boss)

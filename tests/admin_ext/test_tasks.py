@@ -1,9 +1,11 @@
 """Tasks, what became of them, and those that run by the clock."""
 
+import re
 from typing import Any
 
 import pytest
 from celery import current_app
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
@@ -11,7 +13,8 @@ from django_celery_results.models import TaskResult
 
 from admin_ext import display
 from admin_ext.scheduler import Scheduler
-from tests.admin_ext.cast import HOSTILE, Scene, task_result
+from admin_ext.task_results import SESSION_TASKS, UUID_PATTERN
+from tests.admin_ext.cast import HOSTILE, Scene, staff, task_result
 
 LIST = reverse("admin:django_celery_results_taskresult_changelist")
 PERIODIC = reverse("admin:django_celery_beat_periodictask_changelist")
@@ -41,6 +44,18 @@ def test_a_session_finds_its_tasks(owner: Client, scene: Scene) -> None:
     assert listed(owner, {"session": str(scene.session)}) == 1
     assert listed(owner, {"session": "6f9619ff-8b86-4011-b42d-00c04fc964ff"}) == 0
     assert listed(owner, {"session": "nonsense"}) == 0
+
+
+def test_the_index_is_of_all_tasks_that_are_about_a_session(transactional_db: None) -> None:
+    """Who adds to SESSION_TASKS, or takes away, makes the index anew in a migration."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_get_expr(indpred, indrelid), pg_get_expr(indexprs, indrelid) FROM pg_index "
+            "WHERE indexrelid = 'eye_task_of_session'::regclass"
+        )
+        condition, expression = cursor.fetchone()
+    assert sorted(re.findall("'(.*?)'", condition)) == sorted(SESSION_TASKS)
+    assert f"'{UUID_PATTERN}'" in expression
 
 
 def test_tasks_are_found_by_status_name_and_id(owner: Client, scene: Scene) -> None:
@@ -150,6 +165,59 @@ def test_a_periodic_task_is_made_by_its_form(owner: Client) -> None:
     page = owner.get(address).content.decode()
     assert "At 5 minutes past the hour" in page
     assert "periodic-task-overrides" not in page
+
+
+class TestWhoChangesAPeriodicTask:
+    """Operators say when it runs; what runs, with what and where, is for who may add tasks."""
+
+    @pytest.fixture
+    def change(self, often: PeriodicTask) -> Any:
+        daily = CrontabSchedule.objects.create(minute="5", hour="4")
+        address = reverse("admin:django_celery_beat_periodictask_change", args=[often.pk])
+        posted = {
+            "name": "another",
+            "crontab": daily.pk,
+            "one_off": "on",
+            "task": "tracking.erase",
+            "regtask": "tracking.erase",
+            "description": "other words",
+            "args": "[1]",
+            "kwargs": '{"a": 1}',
+            "headers": '{"a": 1}',
+            "queue": "exports",
+            "exchange": "exports",
+            "routing_key": "exports",
+            "priority": "1",
+            "expire_seconds": "1",
+        }
+
+        def post(*permissions: str) -> set[str]:
+            """Which fields are others then, by a form that somebody made by hand."""
+            before = PeriodicTask.objects.values().get()
+            response = staff("somebody", "view_periodictask", *permissions).post(address, posted)
+            assert response.status_code == 302, response.context["adminform"].form.errors
+            after = PeriodicTask.objects.values().get()
+            return {name for name in before if before[name] != after[name]} - {"date_changed"}
+
+        return post
+
+    def test_operators_change_when_it_runs(self, change: Any) -> None:
+        changed = change("change_periodictask")
+        assert changed == {"enabled", "interval_id", "crontab_id", "one_off"}
+
+    def test_who_may_add_tasks_changes_all_of_it(self, change: Any) -> None:
+        changed = change("change_periodictask", "add_periodictask")
+        assert {"name", "task", "args", "kwargs", "headers", "queue", "priority"} < changed
+
+    def test_operators_see_what_it_does_and_cannot_write_there(self, often: PeriodicTask) -> None:
+        PeriodicTask.objects.update(args='["an argument"]')
+        operator = staff("operator", "view_periodictask", "change_periodictask")
+        address = reverse("admin:django_celery_beat_periodictask_change", args=[often.pk])
+        page = operator.get(address).content.decode()
+        assert "an argument" in page
+        assert 'name="enabled"' in page
+        for field in ("task", "regtask", "args", "kwargs", "queue"):
+            assert f'name="{field}"' not in page
 
 
 @pytest.mark.parametrize(

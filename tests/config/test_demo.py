@@ -13,6 +13,8 @@ from django.db.models import Sum
 from django.utils.timezone import now
 from django_celery_results.models import TaskResult
 
+from admin_ext.run_again import signature_of
+from admin_ext.task_results import of_session
 from reports.models import Rollup, SessionReport
 from tests.cast import Sender, event
 from tracking import event_types
@@ -38,6 +40,25 @@ def test_it_makes_sessions_with_reports_rollups_and_tasks() -> None:
     stored = Rollup.objects.filter(application=None, step="day").aggregate(Sum("stored"))
     assert stored["stored__sum"] == Event.objects.count() > 1_000
     assert TaskResult.objects.count() == 300
+
+
+def test_the_tasks_of_a_session_came_after_it_and_name_it(shop: Sender) -> None:
+    shop.send(event(other := uuid4()))
+    seeded("--beside-others")
+    names = set()
+    for session in Session.objects.exclude(pk=other):
+        tasks = of_session(TaskResult.objects.all(), session.pk)
+        names |= {*tasks.values_list("task_name", flat=True)}
+        assert not tasks.exclude(date_created__range=(session.last_at, now())).exists()
+    assert names == {"reports.recompute", "reports.trail"}
+    assert not of_session(TaskResult.objects.all(), other).exists()
+
+
+def test_its_failed_tasks_can_be_run_again() -> None:
+    seeded()
+    TaskResult.objects.update(status="FAILURE")
+    for name in ("reports.recompute", "reports.trail", "tracking.reprocess"):
+        signature_of(TaskResult.objects.filter(task_name=name)[0]).apply().get()
 
 
 def test_each_batch_was_received_when_its_visit_was_over() -> None:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from tests.cast import Sender, a_schema_that_does_not_fit, at, elsewhere, event, move
 from tracking import claims, digest, event_types, inbox, partitions, store
+from tracking.audit import Actor
 from tracking.checking import Checker
 from tracking.models import (
     Batch,
@@ -177,7 +178,7 @@ class TestClaims:
         assert not Batch.objects.exists()
         assert "8 attempts" in kept.reason
         assert shop.get(f"/api/receipts/{receipt_id}").json()["state"] == "set_aside"
-        assert inbox.replay([kept.pk]) == 1
+        assert inbox.replay([kept.pk], Actor("somebody")) == 1
         digest.digest_until_empty()
         assert counts(Receipt.objects.get(pk=receipt_id)) == (1, 1, 0, 0)
         assert not SetAsideBatch.objects.exists()

@@ -51,6 +51,17 @@ def test_every_error_has_the_one_shape(shop: Sender, route: str) -> None:
                     assert answer["error"]["message"]
 
 
+@pytest.mark.parametrize("route", ["/", "/healthz", "/readyz", "/docs/errors", "/api/docs"])
+def test_what_is_only_read_takes_no_other_method(transactional_db: None, route: str) -> None:
+    client = Client(enforce_csrf_checks=True)
+    for method in ("GET", "HEAD", "OPTIONS"):
+        assert client.generic(method, route).status_code == 200
+    for method in ("POST", "PUT", "PATCH", "DELETE", "NONSENSE"):
+        response = client.generic(method, route)
+        assert (response.status_code, response["Allow"]) == (405, "GET, HEAD, OPTIONS")
+        assert response.json()["error"]["code"] == "method_not_allowed"
+
+
 def test_the_routes_are_there() -> None:
     assert {"/", "/api/events", "/events/", "/readyz"} <= set(ROUTES)
     assert len(ROUTES) > 30

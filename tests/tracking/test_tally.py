@@ -150,7 +150,7 @@ def test_a_batch_that_was_set_aside_is_told_when_it_is_digested(
     Batch.objects.update(attempts=claims.MAX_ATTEMPTS)
     digest_until_empty()
     assert not Tally.objects.exists()
-    inbox.replay([SetAsideBatch.objects.get().pk])
+    inbox.replay([SetAsideBatch.objects.get().pk], SOMEBODY)
     assert not Tally.objects.exists()
     digest_until_empty()
     assert told() == there()

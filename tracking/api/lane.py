@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
 from django.db import Error
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 
 from tracking import keys, metrics, throttle
 from tracking.api import accept, auth, bodies
@@ -66,7 +67,7 @@ def refused(request: HttpRequest, error: ApiError) -> HttpResponse:
     return marked(request, error_response(request, error))
 
 
-def marked(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+def marked[R: HttpResponseBase](request: HttpRequest, response: R) -> R:
     """With the headers of Django's middleware that matter to what is no page."""
     response["X-Request-ID"] = request.request_id  # type: ignore[attr-defined]
     response["X-Content-Type-Options"] = "nosniff"

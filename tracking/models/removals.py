@@ -48,6 +48,8 @@ class AuditEntry(models.Model):
         CORRECTED = "event.corrected", "Event corrected"
         DELETED = "event.deleted", "Event deleted"
         ERASED = "session.erased", "Session erased"
+        REPLAYED = "batch.replayed", "Set-aside batch replayed"
+        RECOMPUTED = "report.recomputed", "Report recomputed"
         REPROCESSED = "errors.reprocessed", "Errors reprocessed"
         MUTED = "errors.muted", "Errors muted"
         UNMUTED = "errors.unmuted", "Errors unmuted"

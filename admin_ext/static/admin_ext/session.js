@@ -8,6 +8,7 @@ import { startHeatmap } from "./session/heatmap.js";
 import { startReplay } from "./session/replay.js";
 import { Series } from "./session/series.js";
 import { startTimeline } from "./session/timeline.js";
+import { startTips } from "./session/tips.js";
 import { shown, write } from "./session/words.js";
 
 const POLL_MS = 500;
@@ -41,6 +42,7 @@ const heatmap = start("data-heat-url", (part) => startHeatmap(part));
 const replay = start("data-trail-url", (part) => startReplay(part, axis));
 start("data-timeline-url", (part) => startTimeline(part, axis, isLive));
 start("data-charts", watch);
+startTips(page.querySelectorAll(".eye-why"));
 
 /** Follows the pointer's series and the report's numbers. */
 function watch(card) {
