@@ -2,10 +2,8 @@
 
 from collections import Counter
 from datetime import timedelta
-from importlib import import_module
 from uuid import UUID
 
-from django.db import connection
 from django.utils.timezone import now
 
 from reports.builder import build_stale
@@ -13,12 +11,8 @@ from reports.models import Rollup
 from reports.periods import Period, floored
 from reports.rollup import roll_up
 from reports.rollups import overview
-from tests.cast import Sender, at, event
-from tracking.digest import digest_until_empty
+from tests.cast import Sender, event
 from tracking.kind_counts import MOST_KINDS, OTHER, KindCounts
-from tracking.models import Batch
-
-MIGRATION = import_module("reports.migrations.0008_kinds_of_before")
 
 
 def kinds(application: int | None, step: str) -> Counter[tuple[str, str]]:
@@ -63,37 +57,3 @@ def test_kinds_beyond_measure_are_counted_as_one_and_the_first_ones_stay(
     day = Period(end - timedelta(days=1), end)
     seen = overview(None, Period(day.start, day.start), day, [])
     assert seen.kinds.total() == seen.period.stored == 2 * MOST_KINDS + 2
-
-
-def fill() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(MIGRATION.FILL)
-
-
-def test_what_was_stored_before_kinds_were_counted_is_counted_once(
-    shop: Sender, stranger: Sender, session: UUID
-) -> None:
-    for sender in (shop, stranger):
-        sender.post([event(session, name=name, timestamp=at(-30_000)) for name in "ab"])
-    Batch.objects.update(received_at=now() - timedelta(minutes=90))
-    digest_until_empty()
-    roll_up()
-    Rollup.objects.update(kinds={})  # as it was then
-    shop.send(event(session, name="a", data={"n": 2}))
-    roll_up()
-    for _ in range(2):
-        fill()
-        roll_up()
-        for step in ("minute", "hour", "day"):
-            assert sorted(kinds(shop.application_id, step).values()) == [1, 2]
-            assert sorted(kinds(stranger.application_id, step).values()) == [1, 1]
-            assert sorted(kinds(None, step).values()) == [2, 3]
-
-
-def test_what_waits_to_be_counted_is_not_counted_twice(shop: Sender, session: UUID) -> None:
-    shop.send(event(session, name="a"))
-    fill()
-    roll_up()
-    fill()
-    roll_up()
-    assert kinds(None, "day").total() == 1
