@@ -160,7 +160,7 @@ def test_columns_are_chosen_and_remembered_by_the_browser(owner: Client, scene: 
 def test_the_file_has_the_columns_that_the_list_shows(owner: Client, others: list[UUID]) -> None:
     address = reverse("admin:reports_sessionreport_export_all")
     query = {"columns": "speed_line.clicks.distance_px", "o": "-distance_px", "flag": "any"}
-    file = b"".join(owner.get(address, query))  # type: ignore[arg-type]
+    file = b"".join(owner.get(address, query))
     assert file == b"session,distance_px,clicks\n"
 
 
