@@ -111,6 +111,13 @@ class BigList(ChangeList):
             return rows
         return rows.filter(**{f"{self.sorting.path}__isnull": False})
 
+    def get_results(self, request: HttpRequest) -> None:
+        """Ids first: what is not on the page is then neither joined nor read but in an index."""
+        super().get_results(request)
+        rows = self.apply_select_related(self.root_queryset)
+        page = rows.filter(pk__in=self.result_list.values("pk"))
+        self.result_list = page.order_by(*self.queryset.query.order_by)
+
     @property
     def has_boxes(self) -> bool:
         """Whether rows can be selected for an action."""

@@ -223,7 +223,7 @@ class FlagFilter(Choice):
             return queryset
         path = of_report(queryset, "flags")
         # In the words of the index of those that have any.
-        flagged = queryset.filter(**{f"{path}__isnull": False}).exclude(**{path: []})
+        flagged = queryset.filter(**{f"{path}__gt": []})
         return flagged if value == "any" else flagged.filter(**{f"{path}__contains": [value]})
 
 

@@ -113,7 +113,7 @@ class SessionReport(models.Model):
             models.Index(
                 F("ended_at").desc(nulls_last=True),
                 F("session_id").desc(),
-                condition=~Q(flags=[]),
+                condition=Q(flags__gt=[]),
                 name="report_flagged",
             ),
             # In which sessions events of a category, or of a name, happened.

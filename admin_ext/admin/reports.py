@@ -113,7 +113,6 @@ class SessionReportAdmin(
         filters.ErrorsFilter,
         *filters.OF_A_REPORT,
     )
-    list_select_related = ("session",)
     list_defer = LARGE
     search_help_text = "Session id, or how it begins"
     resource_classes = [ReportResource]
@@ -129,4 +128,5 @@ class SessionReportAdmin(
         REPORT.prepare(records, names)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SessionReport]:
+        """Joined, their sessions would be read whole where a filter leaves some hundred reports."""
         return super().get_queryset(request).prefetch_related("session__applications")

@@ -31,7 +31,7 @@ def latest_first(field: str) -> tuple[models.OrderBy, models.OrderBy]:
 
 INDEXES = (
     *(models.Index(*latest_first(name), name=f"report_by_{name}") for name in NUMBERS),
-    models.Index(*latest_first("ended_at"), condition=~Q(flags=[]), name="report_flagged"),
+    models.Index(*latest_first("ended_at"), condition=Q(flags__gt=[]), name="report_flagged"),
     GinIndex(
         Categories("by_name"),
         Names("by_name"),

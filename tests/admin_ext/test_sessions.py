@@ -107,7 +107,7 @@ def test_the_search_uses_the_primary_key(owner: Client, scene: Scene) -> None:
         listed(owner, {"q": str(scene.session)[:6]})
     (asked,) = [q["sql"] for q in queries if 'FROM "tracking_session" ' in q["sql"]]
     assert "LIKE" not in asked
-    assert '"tracking_session"."id" >= ' in asked
+    assert '."id" >= ' in asked
 
 
 def test_the_filters(owner: Client, scene: Scene, shop: Sender) -> None:
