@@ -56,7 +56,8 @@ def pytest_configure(config: pytest.Config) -> None:
     django.setup()
     if getattr(config.option, "dist", "no") != "no":
         del os.environ["DJANGO_SETTINGS_MODULE"]  # or the parallel workers would read it too early
-    config.pluginmanager.import_plugin("tests.cast")  # its imports need what was set up here
+    for plugin in ("tests.cast", "tests.emptied"):  # their imports need what was set up here
+        config.pluginmanager.import_plugin(plugin)
 
 
 def pytest_unconfigure() -> None:
