@@ -22,6 +22,7 @@ from tests.processes import beat, logs, sweeper, web, worker
 
 __all__ = ["beat", "logs", "sweeper", "web", "worker"]
 
+PLUGINS = ("tests.cast", "tests.emptied", "tests.once")
 LOG_LINES = 60
 # What a developer may have set for their own service shall not change the tests; this is for them.
 FOR_TESTS = {
@@ -56,7 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
     django.setup()
     if getattr(config.option, "dist", "no") != "no":
         del os.environ["DJANGO_SETTINGS_MODULE"]  # or the parallel workers would read it too early
-    for plugin in ("tests.cast", "tests.emptied"):  # their imports need what was set up here
+    for plugin in PLUGINS:  # their imports need what was set up here
         config.pluginmanager.import_plugin(plugin)
 
 
