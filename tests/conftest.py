@@ -22,6 +22,7 @@ from tests.processes import beat, logs, sweeper, web, worker
 
 __all__ = ["beat", "logs", "sweeper", "web", "worker"]
 
+TESTS = Path(__file__).parent
 PLUGINS = ("tests.cast", "tests.emptied", "tests.once")
 LOG_LINES = 60
 # What a developer may have set for their own service shall not change the tests; this is for them.
@@ -36,6 +37,23 @@ FOR_TESTS = {
     "EYE_TEST_DATABASE_URL",
     "EYE_VALKEY_BIN",
 }
+# They take longest. The parallel workers begin with them, so that none has a long one left when the
+# others have nothing more to do; in each file, the order stays.
+LONGEST = (
+    "test_bench.py",
+    "admin_ext/test_browser.py",
+    "admin_ext/test_session_browser.py",
+    "admin_ext/test_every_page.py",
+    "admin_ext/test_matrix.py",
+    "test_flow.py",
+    "e2e/test_tracker.py",
+    "config/test_up.py",
+    "admin_ext/test_live_browser.py",
+    "test_contract.py",
+    "admin_ext/test_odd_requests.py",
+    "reports/test_arrival.py",
+    "reports/test_mad_sessions.py",
+)
 services = contextlib.ExitStack()
 
 
@@ -63,6 +81,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure() -> None:
     services.close()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In a parallel worker; its node's order is that in which files are handed out."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        places = {TESTS / name: place for place, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 def start_services() -> None:
