@@ -38,21 +38,21 @@ FOR_TESTS = {
     "EYE_VALKEY_BIN",
 }
 # They take longest. The parallel workers begin with them, so that none has a long one left when the
-# others have nothing more to do; in each file, the order stays.
+# others have nothing more to do. Those that drive a browser are apart: two at once slow each other.
 LONGEST = (
     "test_bench.py",
     "admin_ext/test_browser.py",
-    "admin_ext/test_session_browser.py",
-    "admin_ext/test_every_page.py",
     "admin_ext/test_matrix.py",
     "test_flow.py",
-    "e2e/test_tracker.py",
-    "config/test_up.py",
-    "admin_ext/test_live_browser.py",
+    "admin_ext/test_session_browser.py",
     "test_contract.py",
     "admin_ext/test_odd_requests.py",
+    "admin_ext/test_every_page.py",
+    "config/test_up.py",
     "reports/test_arrival.py",
+    "e2e/test_tracker.py",
     "reports/test_mad_sessions.py",
+    "admin_ext/test_live_browser.py",
 )
 services = contextlib.ExitStack()
 
