@@ -11,7 +11,9 @@ ARGS :=
 # Whole files side by side: the processes that a file starts are its own. One more than there are
 # processors, since many tests wait for something.
 PROCESSES := $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores + 1 : 4)))
-PARALLEL := -n $(PROCESSES) --dist loadfile
+PARALLEL := -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
+# Hundreds of processes are started; none shall compile anew what the one before it has.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## explain the verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -11,7 +11,6 @@ from uuid import UUID, uuid4
 
 import pytest
 import pytest_django
-from django.core.management import call_command
 from django.db import connection
 from django.db.backends.signals import connection_created
 from django.dispatch import receiver
@@ -146,12 +145,12 @@ def forgotten_keys() -> None:
 
 @pytest.fixture(scope="module")
 def lasting_db(
-    django_db_setup: None, django_db_blocker: pytest_django.DjangoDbBlocker
+    django_db_setup: Callable[[], None], django_db_blocker: pytest_django.DjangoDbBlocker
 ) -> Iterator[None]:
     """For a whole module, whose many tests leave each other's rows alone."""
     with django_db_blocker.unblock():
         yield
-        call_command("flush", interactive=False, verbosity=0)
+        django_db_setup()
 
 
 @pytest.fixture

@@ -22,6 +22,8 @@ from tests.processes import beat, logs, sweeper, web, worker
 
 __all__ = ["beat", "logs", "sweeper", "web", "worker"]
 
+TESTS = Path(__file__).parent
+PLUGINS = ("tests.cast", "tests.emptied", "tests.once")
 LOG_LINES = 60
 # What a developer may have set for their own service shall not change the tests; this is for them.
 FOR_TESTS = {
@@ -35,6 +37,23 @@ FOR_TESTS = {
     "EYE_TEST_DATABASE_URL",
     "EYE_VALKEY_BIN",
 }
+# They take longest. The parallel workers begin with them, so that none has a long one left when the
+# others have nothing more to do. Those that drive a browser are apart: two at once slow each other.
+LONGEST = (
+    "test_bench.py",
+    "admin_ext/test_browser.py",
+    "admin_ext/test_matrix.py",
+    "test_flow.py",
+    "admin_ext/test_session_browser.py",
+    "test_contract.py",
+    "admin_ext/test_odd_requests.py",
+    "admin_ext/test_every_page.py",
+    "config/test_up.py",
+    "reports/test_arrival.py",
+    "e2e/test_tracker.py",
+    "reports/test_mad_sessions.py",
+    "admin_ext/test_live_browser.py",
+)
 services = contextlib.ExitStack()
 
 
@@ -56,11 +75,19 @@ def pytest_configure(config: pytest.Config) -> None:
     django.setup()
     if getattr(config.option, "dist", "no") != "no":
         del os.environ["DJANGO_SETTINGS_MODULE"]  # or the parallel workers would read it too early
-    config.pluginmanager.import_plugin("tests.cast")  # its imports need what was set up here
+    for plugin in PLUGINS:  # their imports need what was set up here
+        config.pluginmanager.import_plugin(plugin)
 
 
 def pytest_unconfigure() -> None:
     services.close()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In a parallel worker; its node's order is that in which files are handed out."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        places = {TESTS / name: place for place, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 def start_services() -> None:

@@ -53,7 +53,7 @@ def signed_in(user: User) -> Client:
 @pytest.fixture
 def owner(transactional_db: None) -> Client:
     """May do everything."""
-    return signed_in(User.objects.create_superuser("owner", password="owner of the eye"))
+    return signed_in(User.objects.create_superuser("owner"))
 
 
 @pytest.fixture

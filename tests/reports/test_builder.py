@@ -329,8 +329,7 @@ def test_a_session_with_many_new_events_is_built_alone(shop: Sender, session: UU
 
 
 def test_builders_that_meet_build_each_report_once(shop: Sender) -> None:
-    for number in range(1, 201):
-        shop.send(*strokes(UUID(int=number), 1))
+    shop.send(*(stroke for number in range(1, 201) for stroke in strokes(UUID(int=number), 1)))
     built: list[int] = []
 
     def help_out() -> None:
