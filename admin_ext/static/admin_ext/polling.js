@@ -38,7 +38,3 @@ export function colour(name) {
 export function whenThemeChanges(repaint) {
   new MutationObserver(repaint).observe(document.documentElement, { attributeFilter: ["class"] });
 }
-
-export function clock(milliseconds) {
-  return new Date(milliseconds).toISOString().slice(11, 19);
-}
