@@ -11,6 +11,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.timezone import get_current_timezone_name, localtime
 
 EMPTY = "–"
 # Marks that turn the direction of text around, and controls that no screen shows.
@@ -78,16 +79,22 @@ def number(value: float | None, unit: str = "", digits: int = 0) -> SafeString |
 
 
 def moment(value: datetime | None) -> SafeString | str:
-    """A time in UTC, to the second; with the microseconds on hover."""
+    """A time in the viewer's zone, to the second; on hover exactly, and in UTC too."""
     if value is None:
         return EMPTY
-    utc = value.astimezone(UTC)
+    utc, local = value.astimezone(UTC), localtime(value)
     return format_html(
-        '<time class="eye-time" datetime="{}" title="{} UTC">{}</time>',
+        '<time class="eye-time" datetime="{}" title="{}">{}</time>',
         utc.isoformat(),
-        utc.strftime("%Y-%m-%d %H:%M:%S.%f"),
-        utc.strftime("%Y-%m-%d %H:%M:%S"),
+        exactly(utc, local),
+        local.strftime("%Y-%m-%d %H:%M:%S"),
     )
+
+
+def exactly(utc: datetime, local: datetime) -> str:
+    """The same words as in `times.js`."""
+    zone, in_utc = get_current_timezone_name(), f"{utc:%Y-%m-%d %H:%M:%S.%f} UTC"
+    return in_utc if zone == "UTC" else f"{local:%Y-%m-%d %H:%M:%S.%f%:z} {zone}\n{in_utc}"
 
 
 def duration(milliseconds: float | None) -> str:

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.safestring import SafeString
-from django.utils.timezone import now
+from django.utils.timezone import localtime, now
 from django.views.generic import TemplateView, View
 from unfold.views import UnfoldSiteViewMixin
 
@@ -260,7 +260,7 @@ class MuteGroup(GroupAction):
             return None
         _, lasts = LASTS[form.cleaned_data["lasts"]]
         made = error_mutes.mute(group, lasts, form.cleaned_data["why"], actor_of(request))
-        until = f"until {made.until:%Y-%m-%d %H:%M} UTC" if made.until else "for ever"
+        until = f"until {localtime(made.until):%Y-%m-%d %H:%M}" if made.until else "for ever"
         messages.success(request, f"Muted {until}.")
         return None
 

@@ -20,6 +20,7 @@ from unfold.paginator import InfinitePaginator as UnfoldInfinitePaginator
 from admin_ext import display
 from admin_ext.actors import actor_of
 from admin_ext.big_list import BigList
+from admin_ext.zones import ZonedForms
 from tracking import audit
 from tracking.models import AuditEntry
 
@@ -75,7 +76,7 @@ def action[F: Callable[..., Any]](
     return decorate
 
 
-class ModelAdmin(UnfoldModelAdmin):
+class ModelAdmin(ZonedForms, UnfoldModelAdmin):
     """What all of ours do: whatever is added, changed or deleted by hand is in the audit list."""
 
     def response_action(

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.http import QueryDict
 
 from admin_ext.filters import PERIODS
-from reports.periods import DAY, HOUR, MINUTE, Period, ceiled, floored
+from reports.periods import DAY, HOUR, MINUTE, Period, ceiled, floored, zone_named
 from reports.rollups import BEGINNING
 from tracking.models import Application
 
@@ -84,24 +85,20 @@ class Scope:
     @property
     def key(self) -> str:
         """Equal for pages that show the same."""
-        span = "" if self.name in PERIODS else f":{self.start_text}:{self.end_text}"
-        return f"{self.application or 'all'}:{self.name}{span}"
-
-    @property
-    def start_text(self) -> str:
-        return f"{self.period.start:%Y-%m-%dT%H:%M}"
-
-    @property
-    def end_text(self) -> str:
-        return f"{self.period.end:%Y-%m-%dT%H:%M}"
+        return f"{self.application or 'all'}:{':'.join(self._span.values())}"
 
     @property
     def query(self) -> dict[str, Any]:
-        """The address of this dashboard."""
+        """The address of this dashboard, which means the same to everybody."""
         named = {} if self.application is None else {"application": self.application}
+        return {**named, **self._span}
+
+    @property
+    def _span(self) -> dict[str, str]:
         if self.name in PERIODS:
-            return {**named, "period": self.name}
-        return {**named, "from": self.start_text, "to": self.end_text}
+            return {"period": self.name}
+        start, end = (f"{moment:%Y-%m-%dT%H:%MZ}" for moment in self.period)
+        return {"from": start, "to": end}
 
 
 def scope_of(query: QueryDict, moment: datetime) -> Scope:
@@ -135,20 +132,27 @@ def bucket_for(length: timedelta) -> timedelta:
 
 
 def _custom(application: int | None, query: QueryDict, moment: datetime) -> Scope:
-    start = _moment("from", query.get("from") or "")
+    zone = _zone(query.get("zone") or "UTC")
+    start = _moment("from", query.get("from") or "", zone)
     until = query.get("to")
-    end = _moment("to", until) if until else ceiled(moment)
+    end = _moment("to", until, zone) if until else ceiled(moment)
     period = Period(floored(start), ceiled(end))
     if period.start >= period.end:
         raise BadPeriod("The period ends before it begins: “from” has to be before “to”.")
     return Scope(application, CUSTOM, period, bucket_for(period.end - period.start), moment)
 
 
-def _moment(name: str, text: str) -> datetime:
-    """In UTC, unless it says otherwise."""
+def _zone(name: str) -> ZoneInfo:
+    if zone := zone_named(name):
+        return zone
+    raise BadPeriod("“zone” is no time zone: write it like Europe/Berlin.")
+
+
+def _moment(name: str, text: str, zone: ZoneInfo) -> datetime:
+    """In UTC; what says no offset is meant in the zone, and as the first of two that it has."""
     try:
         found = datetime.fromisoformat(text)
-        found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+        found = (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise BadPeriod(f"“{name}” is no time: write it like 2026-01-31T12:00.") from None
     if not BEGINNING < found < datetime(2100, 1, 1, tzinfo=UTC):

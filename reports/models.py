@@ -175,7 +175,7 @@ class Rebuild(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Rebuild of {self.started_at:%Y-%m-%d %H:%M}"
+        return f"Rebuild of {self.started_at:%Y-%m-%d %H:%M} UTC"
 
     @property
     def seen(self) -> int:

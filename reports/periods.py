@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from reports.moments import EPOCH
 
@@ -12,6 +13,8 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 STEPS = {"minute": MINUTE, "hour": HOUR, "day": DAY}
 # No clock is set by more than this, but where a whole day is left out.
 LARGEST_CHANGE = timedelta(hours=3)
+# Files among the zones that are of no place: browsers know no such names.
+NO_ZONES = {"Factory", "localtime"}
 
 
 class Period(NamedTuple):
@@ -27,6 +30,15 @@ class Part(NamedTuple):
     step: str
     start: datetime
     end: datetime
+
+
+@cache
+def zone_names() -> set[str]:
+    return available_timezones() - NO_ZONES
+
+
+def zone_named(name: str) -> ZoneInfo | None:
+    return ZoneInfo(name) if name in zone_names() else None
 
 
 def floored(moment: datetime, size: timedelta = MINUTE) -> datetime:

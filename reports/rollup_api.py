@@ -2,9 +2,8 @@
 
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from django.utils.timezone import now
 from drf_spectacular.utils import extend_schema
@@ -14,7 +13,7 @@ from rest_framework.views import APIView
 
 from reports import rollups, shapes
 from reports.models import Rollup
-from reports.periods import STEPS
+from reports.periods import STEPS, zone_named
 from reports.rollups import BEGINNING, Totals
 from tracking.api.auth import own_application
 from tracking.api.errors import ApiError
@@ -33,11 +32,6 @@ MOST_BUCKETS = 5_000
 # Where nothing else is asked for.
 PERIOD = timedelta(days=1)
 STEP, ZONE = "hour", "UTC"
-
-
-@cache
-def zones() -> set[str]:
-    return available_timezones()
 
 
 def moment_or_wall_time(text: str) -> datetime | None:
@@ -63,7 +57,7 @@ class Step(Filter):
 
 
 class Zone(Filter):
-    read = staticmethod(lambda text: ZoneInfo(text) if text in zones() else None)
+    read = staticmethod(zone_named)
     needed = "the name of a time zone, like Europe/Berlin,"
     schema = {"type": "string", "default": ZONE}
 

@@ -51,8 +51,8 @@ origin_input = partial(UnfoldAdminTextInputWidget, attrs={"aria-label": "Origin"
 
 SHOWN = (
     display.column(state, "state", "state"),
-    display.time("created_at", "created (UTC)"),
-    display.time("last_used_at", "last used (UTC)"),
+    display.time("created_at", "created"),
+    display.time("last_used_at", "last used"),
 )
 
 
@@ -66,9 +66,9 @@ class ApiKeyAdmin(ModelAdmin):
         display.column(kind, "kind_badge", "kind"),
         display.column(origins, "origins", "origins"),
         display.column(state, "state", "state"),
-        display.time("created_at", "created (UTC)"),
-        display.time("expires_at", "expires (UTC)"),
-        display.time("last_used_at", "last used (UTC)"),
+        display.time("created_at", "created"),
+        display.time("expires_at", "expires"),
+        display.time("last_used_at", "last used"),
     )
     list_filter = ("kind", "application")
     list_select_related = ("application",)

@@ -31,7 +31,7 @@ class ApplicationAdmin(ModelAdmin):
         display.words("name", "name", 80),
         display.column(keys_link, "live_keys", "live keys", right=True),
         display.column(kept, "kept", "events are kept", right=True),
-        display.time("created_at", "created (UTC)"),
+        display.time("created_at", "created"),
     )
     search_fields = ("name",)
     ordering = ("name",)

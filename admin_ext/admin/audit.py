@@ -30,7 +30,7 @@ class ActionFilter(filters.Choice):
 
 
 COLUMNS = (
-    display.time("at", "time (UTC)"),
+    display.time("at", "time"),
     display.column(action, "action", "what"),
     display.words("actor", "who", 80),
     display.words("target", "which", 40),

@@ -29,7 +29,7 @@ receipt_link = display.column(
 class EventErrorAdmin(ReprocessActions, ReadOnlyAdmin):
     empty_hint = "Every field of every event was right."
     list_display = (
-        display.time("created_at", "time (UTC)"),
+        display.time("created_at", "time"),
         display.column(kind, "kind", "type"),
         display.words("field", "field"),
         display.words("code", "code"),
@@ -58,8 +58,8 @@ class EventErrorAdmin(ReprocessActions, ReadOnlyAdmin):
         display.session_link(),
         receipt_link,
         display.figure("position", "place in its batch, from 0"),
-        display.time("created_at", "time (UTC)"),
-        display.time("resolved_at", "resolved (UTC)"),
+        display.time("created_at", "time"),
+        display.time("resolved_at", "resolved"),
         display.column(payload, "payload", "the event as it was sent"),
     )
     readonly_fields = fields

@@ -54,7 +54,7 @@ class EventTypeAdmin(ReprocessType):
         display.column(application, "application", "application"),
         display.figure("number", "version"),
         display.column(origin, "origin", "origin"),
-        display.time("changed_at", "last changed (UTC)"),
+        display.time("changed_at", "last changed"),
     )
     list_filter = ("built_in", "application")
     list_select_related = ("application",)

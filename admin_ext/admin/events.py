@@ -30,7 +30,7 @@ def payload_size(event: Event) -> str:
 class EventAdmin(filters.SearchById, BrowsedAdmin):
     empty_hint = "Open the capture page and move the pointer, or send an event with an API key."
     list_display = (
-        display.time("timestamp", "time (UTC)", order="pk"),
+        display.time("timestamp", "time", order="pk"),
         display.words("category", "category"),
         display.words("name", "name"),
         display.words("application", "application", 40),
@@ -53,8 +53,8 @@ class EventAdmin(filters.SearchById, BrowsedAdmin):
         display.words("application", "application"),
         display.words("category", "category", 200),
         display.words("name", "name", 200),
-        display.time("timestamp", "timestamp (UTC)"),
-        display.time("received_at", "received (UTC)"),
+        display.time("timestamp", "timestamp"),
+        display.time("received_at", "received"),
         display.column(payload_size, "size", "size"),
         display.column(payload, "payload", "data"),
     )

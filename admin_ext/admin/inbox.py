@@ -45,7 +45,7 @@ class BatchColumnsAdmin(ReadOnlyAdmin):
 COLUMNS = (
     display.words("receipt", "receipt"),
     display.words("application", "application", 40),
-    display.time("received_at", "received (UTC)"),
+    display.time("received_at", "received"),
     display.column(age, "age", "age", right=True),
     display.figure("n_events", "events"),
     display.figure("size", "size", "bytes"),
@@ -57,8 +57,8 @@ BODY = display.column(body, "body_text", "body")
 @admin.register(Batch)
 class BatchAdmin(BatchColumnsAdmin):
     empty_hint = "Everything that was accepted is digested."
-    list_display = (*COLUMNS, display.time("next_at", "next try (UTC)"))
-    fields = (*COLUMNS, display.time("next_at", "next try (UTC)"), BODY)
+    list_display = (*COLUMNS, display.time("next_at", "next try"))
+    fields = (*COLUMNS, display.time("next_at", "next try"), BODY)
     readonly_fields = fields
 
 
@@ -68,12 +68,12 @@ class SetAsideBatchAdmin(BatchColumnsAdmin):
     list_display = (
         *COLUMNS,
         display.words("reason", "reason", 120),
-        display.time("set_aside_at", "set aside (UTC)"),
+        display.time("set_aside_at", "set aside"),
     )
     fields = (
         *COLUMNS,
         display.words("reason", "reason", 1_000),
-        display.time("set_aside_at", "set aside (UTC)"),
+        display.time("set_aside_at", "set aside"),
         BODY,
     )
     readonly_fields = fields

@@ -56,8 +56,8 @@ def upcoming(task: PeriodicTask) -> SafeString | str:
     return display.moment(next_run(task, now()))
 
 
-LAST_RUN = display.time("last_run_at", "last run (UTC)")
-NEXT_RUN = display.column(upcoming, "next_run", "next run (UTC)")
+LAST_RUN = display.time("last_run_at", "last run")
+NEXT_RUN = display.column(upcoming, "next_run", "next run")
 LAST_AND_NEXT = [LAST_RUN, NEXT_RUN]
 TRANSLATION = display.column(translation, "crontab_translation", "crontab in words")
 # What whoever may change periodic tasks may change.

@@ -76,9 +76,9 @@ COLUMNS = (
     display.figure("skipped", "final, as they were"),
     display.words("reason", "reason"),
     display.words("started_by", "by", 40),
-    display.time("started_at", "started (UTC)"),
-    display.time("updated_at", "last progress (UTC)"),
-    display.time("finished_at", "finished (UTC)"),
+    display.time("started_at", "started"),
+    display.time("updated_at", "last progress"),
+    display.time("finished_at", "finished"),
 )
 
 

@@ -25,7 +25,7 @@ def errors_link(receipt: Receipt) -> SafeString | str:
 class ReceiptAdmin(filters.SearchById, ReadOnlyAdmin):
     empty_hint = "Each accepted batch gets its receipt when it leaves the inbox."
     list_display = (
-        display.time("received_at", "received (UTC)"),
+        display.time("received_at", "received"),
         display.column(lambda receipt: display.short_id(receipt.pk), "receipt", "receipt"),
         display.words("application", "application", 40),
         display.status("state", "state", STATES),
@@ -42,8 +42,8 @@ class ReceiptAdmin(filters.SearchById, ReadOnlyAdmin):
         "id",
         display.words("application", "application"),
         display.status("state", "state", STATES),
-        display.time("received_at", "received (UTC)"),
-        display.time("digested_at", "digested (UTC)"),
+        display.time("received_at", "received"),
+        display.time("digested_at", "digested"),
         display.figure("events", "events"),
         display.figure("stored", "stored"),
         display.figure("duplicate", "duplicate"),

@@ -39,8 +39,8 @@ def by_name(report: SessionReport) -> SafeString:
 SESSION = display.session_link()
 REPORT = ReportColumns()
 TIMES = (
-    REPORT.time("started_at", "first event (UTC)"),
-    display.time("ended_at", "last event (UTC)", order="ended_at"),
+    REPORT.time("started_at", "first event "),
+    display.time("ended_at", "last event", order="ended_at"),
     REPORT.duration,
     REPORT.active,
 )
@@ -81,8 +81,8 @@ KINDS = (
 )
 BUILD = (
     display.column(state, "stale", "state"),
-    display.time("computed_at", "computed (UTC)"),
-    display.time("data_until", "data until (UTC)"),
+    display.time("computed_at", "computed"),
+    display.time("data_until", "data until"),
     display.figure("revision", "revision of the session"),
     display.words("version", "algorithm"),
 )

@@ -13,8 +13,8 @@ from admin_ext.task_results import STATES, shown
 
 STATUS = display.column(task_results.status, "status", "status")
 SESSION = display.column(task_results.session, "session", "session")
-QUEUED = display.time("date_created", "queued (UTC)")
-DONE = display.column(task_results.done, "done", "finished (UTC)")
+QUEUED = display.time("date_created", "queued")
+DONE = display.column(task_results.done, "done", "finished")
 WAIT = display.column(task_results.wait, "wait", "queue wait", right=True)
 RUN_TIME = display.column(task_results.run_time, "run_time", "run time", right=True)
 RETRIES = display.column(task_results.retries, "retries", "retries", right=True)
@@ -96,7 +96,7 @@ class TaskResultAdmin(RunAgainActions, ReadOnlyAdmin):
             {
                 "fields": (
                     QUEUED,
-                    display.time("date_started", "started (UTC)"),
+                    display.time("date_started", "started"),
                     DONE,
                     WAIT,
                     RUN_TIME,
@@ -129,8 +129,8 @@ class TaskResultAdmin(RunAgainActions, ReadOnlyAdmin):
 class GroupResultAdmin(ReadOnlyAdmin):
     list_display = (
         display.words("group_id", "group"),
-        display.time("date_created", "created (UTC)"),
-        display.time("date_done", "finished (UTC)"),
+        display.time("date_created", "created"),
+        display.time("date_done", "finished"),
     )
     list_filter = (DonePeriod,)
     list_defer = ("result",)

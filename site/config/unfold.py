@@ -159,6 +159,7 @@ UNFOLD: dict[str, Any] = {
     "LOGIN": {"form": "admin_ext.sign_in.SignInForm"},
     "DASHBOARD_CALLBACK": "admin_ext.dashboard.fill",
     "STYLES": [file("admin_ext/eye.css")],
+    "SCRIPTS": [file("admin_ext/zone.js")],
     "COLORS": {"base": BASE, "primary": PRIMARY},
     "SIDEBAR": {"show_search": True, "navigation": NAVIGATION},
 }

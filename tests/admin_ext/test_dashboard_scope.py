@@ -24,6 +24,8 @@ def test_an_application_that_is_not_there_is_not_found(owner: Client, scene: Sce
         ({"from": "2026-01-01", "to": "0001-01-01T00:00+14:00"}, "“to” is no time"),
         ({"from": "2026-01-02", "to": "2026-01-01"}, "ends before it begins"),
         ({"from": "1999-01-01"}, "from 2000 to 2099"),
+        ({"from": "2026-01-01", "zone": "../UTC"}, "“zone” is no time zone"),
+        ({"from": "2026-01-01", "zone": "Nowhere/\0"}, "“zone” is no time zone"),
     ],
 )
 def test_a_period_that_cannot_be_is_said_to_be_one(
@@ -40,8 +42,8 @@ def test_a_period_that_cannot_be_is_said_to_be_one(
 def test_the_address_of_a_page_says_what_it_shows(owner: Client, shop: Sender) -> None:
     asked: dict[str, Any] = {
         "application": shop.application_id,
-        "from": "2026-01-01T10:00",
-        "to": "2026-01-02T10:00",
+        "from": "2026-01-01T10:00Z",
+        "to": "2026-01-02T10:00Z",
     }
     page = owner.get("/admin/", asked)
     assert page.context["scope"].query == asked
@@ -49,6 +51,29 @@ def test_the_address_of_a_page_says_what_it_shows(owner: Client, shop: Sender) -
     assert (shown["from"], shown["to"]) == (1767261600, 1767348000)
     assert shown["poll_ms"] is None
     assert data(owner, period="1h")["poll_ms"] == 2_000
+
+
+@pytest.mark.parametrize(
+    ("typed", "zone", "meant"),
+    [
+        ("2026-01-01T10:00", "", "2026-01-01T10:00Z"),
+        ("2026-01-01T10:00", "Europe/Vienna", "2026-01-01T09:00Z"),
+        ("2026-07-01T10:00", "Europe/Vienna", "2026-07-01T08:00Z"),
+        ("2026-01-01T10:00", "Asia/Kolkata", "2026-01-01T04:30Z"),
+        ("2026-01-01T10:00+02:00", "Asia/Kolkata", "2026-01-01T08:00Z"),
+        # Clocks are set back at 03:00, and forward at 02:00.
+        ("2026-10-25T02:30", "Europe/Vienna", "2026-10-25T00:30Z"),
+        ("2026-03-29T02:30", "Europe/Vienna", "2026-03-29T01:30Z"),
+    ],
+)
+def test_a_time_that_is_typed_is_of_the_zone_beside_it(
+    owner: Client, typed: str, zone: str, meant: str
+) -> None:
+    """Whoever opens the address, wherever they are."""
+    owner.cookies["eye_zone"] = "America/New_York"
+    page = owner.get("/admin/", {"from": typed, "to": "2026-12-01T00:00Z", "zone": zone})
+    assert page.context["scope"].query["from"] == meant
+    assert 'name="zone" value="America/New_York"' in page.content.decode()
 
 
 @pytest.mark.parametrize(

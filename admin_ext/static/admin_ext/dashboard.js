@@ -1,7 +1,8 @@
 /** The dashboard: draws what its page brought along, and asks anew while its period goes on. */
 
 import { draw, repaint } from "./dashboard_charts.js";
-import { clock, poll, whenThemeChanges } from "./polling.js";
+import { poll, whenThemeChanges } from "./polling.js";
+import { clock, local } from "./times.js";
 
 const FIRST_POLL_MS = 2_000;
 
@@ -80,14 +81,14 @@ function show(answer) {
 }
 
 function showLag({ poll_ms, behind, from, to }) {
-  const span = `${when(from)} to ${when(to)} UTC`;
+  const span = `${when(from)} to ${when(to)}`;
   const late = behind && ` · rollups are ${behind} behind`;
-  write(lag, poll_ms ? `Live, ${clock(Date.now())} UTC${late}` : `${span}${late}`);
+  write(lag, poll_ms ? `Live, ${clock(Date.now())}${late}` : `${span}${late}`);
   lag.title = span;
 }
 
 function when(seconds) {
-  return new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ");
+  return local(seconds * 1000).slice(0, 16);
 }
 
 function listenToScope(form) {

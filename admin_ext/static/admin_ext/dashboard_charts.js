@@ -1,6 +1,7 @@
 /** The dashboard's three charts, each with its numbers as a table. */
 
 import { colour } from "./polling.js";
+import { local } from "./times.js";
 
 const DAY_SECONDS = 86_400;
 const WEEK_SECONDS = 7 * DAY_SECONDS;
@@ -104,14 +105,19 @@ export function repaint() {
 function into(place) {
   const { buckets, to } = shown;
   const query = new URLSearchParams(location.search);
-  query.delete("period");
-  query.set("from", minute(buckets[place].start).replace(" ", "T"));
-  query.set("to", minute(buckets[place + 1]?.start ?? to).replace(" ", "T"));
+  for (const name of ["period", "zone"]) query.delete(name);
+  query.set("from", inUtc(buckets[place].start));
+  query.set("to", inUtc(buckets[place + 1]?.start ?? to));
   return `?${query}`;
 }
 
+/** For an address, which means the same everywhere. */
+function inUtc(seconds) {
+  return `${new Date(seconds * 1000).toISOString().slice(0, 16)}Z`;
+}
+
 function minute(seconds) {
-  return new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ");
+  return local(seconds * 1000).slice(0, 16);
 }
 
 /** As much of the time as tells one bucket from the others. */
@@ -128,7 +134,7 @@ function say(id, parts) {
     return `${name}: at most ${number.format(Math.max(...values))}${most?.[key] ? `, from ${minute(most.start)}` : ""}`;
   });
   const canvas = document.getElementById(id);
-  canvas.setAttribute("aria-label", `From ${minute(shown.from)} to ${minute(shown.to)} UTC. ${sums.join(". ")}.`);
+  canvas.setAttribute("aria-label", `From ${minute(shown.from)} to ${minute(shown.to)}. ${sums.join(". ")}.`);
 }
 
 function cell(row, text, isHead) {
@@ -141,7 +147,7 @@ function cell(row, text, isHead) {
 
 function tabulate(details, parts) {
   const head = document.createElement("tr");
-  cell(head, "From (UTC)", true);
+  cell(head, "From", true);
   for (const part of parts) cell(head, part.label, true).className = "eye-right";
   const rows = shown.buckets.map((bucket, place) => {
     const row = document.createElement("tr");

@@ -1,7 +1,8 @@
 /** The page of the live sessions: asks every second for what changed. live_rows.js shows it. */
 
 import { Rows } from "./live_rows.js";
-import { clock, poll } from "./polling.js";
+import { poll } from "./polling.js";
+import { clock } from "./times.js";
 
 const POLL_MS = 1_000;
 const TICK_MS = 250;
@@ -82,7 +83,7 @@ function start() {
     return mine === run;
   }, POLL_MS, () => {
     if (mine !== run) return;
-    trouble = `The service does not answer; trying again. This is as of ${clock(serverNow())} UTC.`;
+    trouble = `The service does not answer; trying again. This is as of ${clock(serverNow())}.`;
     wholeAt = -Infinity;
     showState();
   });
@@ -123,7 +124,7 @@ function countInWords(here) {
 
 function lagInWords() {
   if (!answered) return "Asking for them …";
-  const at = `${clock(serverNow())} UTC`;
+  const at = clock(serverNow());
   if (pausedAt) return `Paused at ${at}`;
   const age = rows.newest ? Math.max(0, serverNow() - rows.newest) / SECOND : 0;
   const newest = rows.newest ? ` · newest data ${age.toFixed(1)} s old` : "";

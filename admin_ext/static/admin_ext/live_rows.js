@@ -199,9 +199,11 @@ export class Rows {
     const before = new Set(this.#shown);
     const after = new Set(wanted);
     for (const row of before) if (!after.has(row)) this.#drop(row);
+    this.#place.style.setProperty("--rows", wanted.length);
     let next = this.#place.firstElementChild;
-    for (const row of wanted) {
+    for (const [at, row] of wanted.entries()) {
       const { element } = row;
+      element.style.setProperty("--at", at);
       if (next && next !== element && next.nextElementSibling === element) {
         next.remove(); // it went down: its turn comes
         next = element;
@@ -237,7 +239,7 @@ export class Rows {
   #slide(row, top) {
     const by = top - row.element.getBoundingClientRect().top;
     if (!by || Math.abs(by) > innerHeight) return;
-    row.element.animate([{ transform: `translateY(${by}px)` }, { transform: "none" }], SLIDE);
+    row.element.animate([{ translate: `0 ${by}px` }, { translate: "none" }], SLIDE);
   }
 
   #view = new IntersectionObserver((entries) => {

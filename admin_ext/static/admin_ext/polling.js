@@ -34,11 +34,8 @@ export function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
-/** Calls `repaint` when the page turns light or dark. */
+/** Calls `repaint` when the page turns light or dark; paper is light. */
 export function whenThemeChanges(repaint) {
+  matchMedia("print").addEventListener("change", repaint);
   new MutationObserver(repaint).observe(document.documentElement, { attributeFilter: ["class"] });
-}
-
-export function clock(milliseconds) {
-  return new Date(milliseconds).toISOString().slice(11, 19);
 }

@@ -10,6 +10,7 @@ import { Series } from "./session/series.js";
 import { startTimeline } from "./session/timeline.js";
 import { startTips } from "./session/tips.js";
 import { shown, write } from "./session/words.js";
+import { exactly, local } from "./times.js";
 
 const POLL_MS = 500;
 // While something moves: what is new is to be drawn within a second of its movement.
@@ -129,7 +130,9 @@ function showReport(report) {
   }
   const made = (name) => page.querySelector(`[data-made=${name}]`);
   write(made("revision"), shown(report.revision, "", 0));
-  write(made("computed_at"), new Date(report.computed_at).toISOString().slice(0, 19).replace("T", " "));
+  const computed = made("computed_at").firstElementChild;
+  write(computed, local(Date.parse(report.computed_at)).slice(0, 19));
+  computed.title = exactly(report.computed_at);
   showState(made("state").firstElementChild, report);
   made("why")?.remove();
 }
@@ -143,7 +146,7 @@ function showState(place, report) {
 
 function lagInWords() {
   if (!series.dataUntil) return "no pointer data yet";
-  const until = `data up to ${new Date(series.dataUntil).toISOString().slice(11, 21)} UTC`;
+  const until = `data up to ${local(series.dataUntil).slice(11, 21)}`;
   const age = Math.max(0, Date.now() - series.dataUntil) / SECOND;
   return isLive() ? `${until}, ${age.toFixed(1)} s ago` : until;
 }

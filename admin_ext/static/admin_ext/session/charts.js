@@ -1,4 +1,5 @@
-import { clock, colour, whenThemeChanges } from "../polling.js";
+import { colour, whenThemeChanges } from "../polling.js";
+import { clock, local } from "../times.js";
 import { Plot } from "./plot.js";
 import { duration, write } from "./words.js";
 
@@ -78,7 +79,7 @@ function line(label, options = {}) {
 /** The time of day, with the date where more than a day is shown. */
 function label(value) {
   if (this.max - this.min <= DAY) return clock(value);
-  return new Date(value).toISOString().slice(5, 16).replace("T", " ");
+  return local(value).slice(5, 16);
 }
 
 /** `afterDraw` is called whenever the chart has been drawn, in whichever size. */
@@ -95,7 +96,7 @@ function chart(id, datasets, afterDraw) {
       interaction: { mode: "index", intersect: false },
       plugins: {
         legend: { display: false },
-        tooltip: { callbacks: { title: ([item]) => (item ? `${clock(item.parsed.x)} UTC` : "") } },
+        tooltip: { callbacks: { title: ([item]) => (item ? clock(item.parsed.x) : "") } },
       },
       scales: {
         x: {

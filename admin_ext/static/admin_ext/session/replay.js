@@ -1,4 +1,5 @@
 import { poll, whenThemeChanges } from "../polling.js";
+import { local } from "../times.js";
 import { Player } from "./player.js";
 import { Stage } from "./stage.js";
 import { Strip } from "./strip.js";
@@ -164,8 +165,8 @@ class Replay {
     this.stage.show(trail, at);
     this.range.value = at;
     this.range.setAttribute("aria-valuetext", `${stopwatch(at)} of ${total}`);
-    const utc = new Date(trail.start + at).toISOString().slice(11, 21);
-    write(this.#place("clock"), `${stopwatch(at)} / ${total} · ${utc} UTC`);
+    const time = local(trail.start + at).slice(11, 21);
+    write(this.#place("clock"), `${stopwatch(at)} / ${total} · ${time}`);
     write(this.#place("page"), pageOf(trail.view(at)));
     write(this.#place("viewport"), viewportOf(trail.scene(at), trail.view(at)));
     this.#tell();

@@ -1,4 +1,5 @@
 import { poll } from "../polling.js";
+import { exactly, local } from "../times.js";
 import { Events } from "./events.js";
 import { lastAt } from "./trail.js";
 import { many, number, pretty, visible, write } from "./words.js";
@@ -148,8 +149,8 @@ class Timeline {
     const summary = document.createElement("summary");
     const time = document.createElement("time");
     time.dateTime = event.timestamp;
-    time.title = `${event.timestamp.replace("T", " ").replace("Z", "")} UTC`;
-    time.textContent = new Date(at).toISOString().slice(11, 23);
+    time.title = exactly(event.timestamp);
+    time.textContent = local(at).slice(11, 23);
     const what = document.createElement("span");
     what.className = "eye-what";
     what.append(isolated(event.category), " / ", isolated(event.name));
