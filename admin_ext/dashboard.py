@@ -20,7 +20,7 @@ from admin_ext.filters import PERIODS
 from admin_ext.links import Links
 from admin_ext.scope import DEFAULT, BadPeriod, Scope, named, scope_of
 from reports.rollups import Counts
-from tracking.models import Application, Event, EventError, Session
+from tracking.models import Application, Event, Session
 
 PERMISSIONS = ("tracking.view_session", "tracking.view_receipt", "reports.view_sessionreport")
 RECENT_SESSIONS = 8
@@ -179,9 +179,7 @@ def _row(label: str, count: int, url: str, note: str = "") -> dict[str, Any]:
 def _errors(board: Board, links: Links) -> list[dict[str, Any]]:
     codes = sorted(board.overview.period.errors.items(), key=lambda item: (-item[1], item[0]))
     return [
-        _row(code, count, links.of(EventError, code=code))
-        for code, count in codes[:LONGEST_LIST]
-        if count
+        _row(code, count, links.errors(code=code)) for code, count in codes[:LONGEST_LIST] if count
     ]
 
 

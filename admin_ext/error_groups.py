@@ -16,9 +16,10 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.http import QueryDict
 
+from admin_ext.error_filters import NO_TEXT
 from admin_ext.filters import PERIODS
 from reports.rollups import WITHOUT_JIT
-from tracking.error_groups import begin_of
+from tracking.error_groups import ANY_PLACE, PLACE_IN_ARRAY, begin_of
 from tracking.error_mutes import in_force
 from tracking.models import Application, ErrorCount, ErrorGroup, ErrorMute, EventError, EventType
 
@@ -42,6 +43,7 @@ SLASH = " / "
 
 type Counts = dict[datetime, tuple[int, int]]
 type Types = dict[tuple[int | None, str, str], int]
+type Kind = ErrorGroup | EventError
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,10 +200,10 @@ def mutes_of(groups: Iterable[ErrorGroup]) -> dict[UUID, ErrorMute]:
     return {mute.group_id: mute for mute in in_force().filter(group__in=groups)}
 
 
-def types_of(groups: Iterable[ErrorGroup]) -> Types:
-    """The event types of these groups; by application, or None for all, category and name."""
+def types_of(kinds: Collection[Kind]) -> Types:
+    """The event types of these; by application, or None for all, category and name."""
     types = EventType.objects.filter(
-        category__in={group.category for group in groups}, name__in={group.name for group in groups}
+        category__in={kind.category for kind in kinds}, name__in={kind.name for kind in kinds}
     )
     return {
         (application, category, name): id
@@ -209,6 +211,20 @@ def types_of(groups: Iterable[ErrorGroup]) -> Types:
             "pk", "application_id", "category", "name"
         )
     }
+
+
+def type_of(kind: Kind, types: Types) -> int | None:
+    """An application's own type goes before one for all."""
+    named = kind.category, kind.name
+    return types.get((kind.application_id, *named)) or types.get((None, *named))
+
+
+def in_list(kind: Kind) -> dict[str, Any]:
+    """What the list of single errors is asked for all of this kind."""
+    field = PLACE_IN_ARRAY.sub(ANY_PLACE, kind.field)
+    texts = {"category": kind.category, "name": kind.name, "field": field, "code": kind.code}
+    named = {name: text or NO_TEXT for name, text in texts.items()}
+    return {"application": kind.application_id, **named}
 
 
 def choices(asked: Asked) -> dict[str, list[tuple[str, str]]]:

@@ -125,7 +125,8 @@ class Row:
 
     @property
     def list_url(self) -> str:
-        query = {"application": self.group.application_id, "resolved": "no"}
+        rest = {"application": self.group.application_id, "resolved": "no"}
+        query = rest if self.group.is_rest else groups.in_list(self.group)
         return reverse("admin:tracking_eventerror_changelist", query=query)
 
 
@@ -146,6 +147,7 @@ class ErrorsPage(UnfoldSiteViewMixin, TemplateView):  # type: ignore[misc]
             "orders": [(name, label) for name, (label, _) in groups.ORDERS.items()],
             "rows": rows(shown, asked, asked.starts(moment), dict(choices["application"])),
             "totals": totals,
+            "list_url": list_url(asked),
             "pages": pages(self.request.GET, asked, totals.groups),
             "all_shown": with_query(self.request.GET, resolved="shown", muted="shown"),
             "may": may(self.request),
@@ -169,17 +171,11 @@ def rows(
             application=applications.get(str(group.application_id), display.EMPTY),
             example=examples.get(group.example_id),
             mute=mutes.get(group.pk),
-            event_type=type_of(group, types),
+            event_type=groups.type_of(group, types),
             spark=sparkline(counts.get(group.pk, {}), starts),
         )
         for listed, group in zip(shown, theirs, strict=True)
     ]
-
-
-def type_of(group: ErrorGroup, types: groups.Types) -> int | None:
-    """An application's own type goes before one for all."""
-    kind = group.category, group.name
-    return types.get((group.application_id, *kind)) or types.get((None, *kind))
 
 
 def sparkline(counts: groups.Counts, starts: list[datetime]) -> Sparkline:
@@ -189,6 +185,13 @@ def sparkline(counts: groups.Counts, starts: list[datetime]) -> Sparkline:
         values=[errors for errors, _ in found],
         front=[errors - resolved for errors, resolved in found],
     )
+
+
+def list_url(asked: Asked) -> str:
+    """The list of single errors, narrowed down alike as far as it can be."""
+    query = {"application": asked.application, "code": asked.code}
+    known = {name: value for name, value in query.items() if value}
+    return reverse("admin:tracking_eventerror_changelist", query=known)
 
 
 def may(request: HttpRequest) -> dict[str, bool]:

@@ -9,7 +9,7 @@ from admin_ext.board import COUNT_LIMIT, Board, Health
 from admin_ext.links import Links
 from reports.models import SessionReport
 from reports.rollups import Totals
-from tracking.models import Batch, Event, EventError, Session, SetAsideBatch
+from tracking.models import Batch, Event, Session, SetAsideBatch
 
 # A change of less than this is none.
 PERCENT = 0.5
@@ -69,7 +69,7 @@ def key_figures(board: Board, links: Links) -> list[Figure]:
             *_count(board.active.now),
             _change(board.active.now, board.active.before),
             "in the last five minutes, against the five before them",
-            url=links.now(Session),
+            url=links.live(),
         ),
         _error_share(period, before, links),
         Figure(
@@ -92,14 +92,8 @@ def key_figures(board: Board, links: Links) -> list[Figure]:
 
 
 def _error_share(period: Totals, before: Totals, links: Links) -> Figure:
-    share, earlier = _share(period), _share(before)
-    note, tone = "", ""
-    if share is not None and earlier is not None:
-        points = share - earlier
-        tone = "" if abs(points) < POINTS else ("bad" if points > 0 else "good")
-        note = (
-            f"{_signed(points, 1)} from {earlier:.1f} %" if tone else f"as before: {earlier:.1f} %"
-        )
+    share = _share(period)
+    note, tone = _share_change(share, _share(before))
     return Figure(
         "errors",
         "Error share",
@@ -108,8 +102,18 @@ def _error_share(period: Totals, before: Totals, links: Links) -> Figure:
         note,
         f"{period.rejected:,} of {period.sent:,} events were rejected",
         tone,
-        links.of(EventError),
+        links.errors(),
     )
+
+
+def _share_change(share: float | None, earlier: float | None) -> tuple[str, str]:
+    """In words, and its tone."""
+    if share is None or earlier is None:
+        return ("none before" if earlier is None else ""), ""
+    points = share - earlier
+    if abs(points) < POINTS:
+        return f"as before: {earlier:.1f} %", ""
+    return f"{_signed(points, 1)} from {earlier:.1f} %", "bad" if points > 0 else "good"
 
 
 def _share(totals: Totals) -> float | None:

@@ -1,4 +1,4 @@
-"""From a number to the list behind it, filtered as far as that list can be."""
+"""From a number to the list or the page behind it, filtered as far as that can be."""
 
 from dataclasses import dataclass
 
@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from admin_ext.filters import PERIODS
 from admin_ext.scope import Scope
+from tracking.models import EventError
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +24,29 @@ class Links:
     def now(self, model: type[Model], **query: object) -> str:
         """The same whatever the period is."""
         meta = model._meta
-        if not self.viewer.has_perm(f"{meta.app_label}.view_{meta.model_name}"):
+        if not self._sees(model):
             return ""
         known = {getattr(f, "parameter_name", "") for f in admin.site._registry[model].list_filter}
         asked = {"application": self.scope.application, **query}
         kept = {name: asked[name] for name in asked if name in known and asked[name] is not None}
         return reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist", query=kept)
 
+    def errors(self, **query: object) -> str:
+        """The page of errors by their kinds; its period is one that has a name."""
+        asked = {"application": self.scope.application, "period": self._period, **query}
+        return _page("admin:eye_errors", asked) if self._sees(EventError) else ""
+
+    def live(self) -> str:
+        """Whoever may see the dashboard may see this page."""
+        return _page("admin:eye_live", {"application": self.scope.application})
+
+    def _sees(self, model: type[Model]) -> bool:
+        return self.viewer.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}")
+
     @property
     def _period(self) -> str | None:
         return self.scope.name if self.scope.name in PERIODS else None
+
+
+def _page(view: str, asked: dict[str, object]) -> str:
+    return reverse(view, query={name: asked[name] for name in asked if asked[name] is not None})

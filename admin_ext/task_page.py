@@ -57,6 +57,8 @@ class Followed:
     def answer(self) -> SafeString | str:
         if self.result is None or self.result.status == states.PENDING:
             return "no worker has taken it yet"
+        if self.result.status == states.STARTED:
+            return "a worker is at it"
         text = (self.result.result or display.EMPTY)[:LOOKED_AT]
         return display.plain(masked_text(text, numbers=False), SHOWN_RESULT)
 

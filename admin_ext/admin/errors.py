@@ -1,7 +1,7 @@
 from django.contrib import admin
 from django.utils.safestring import SafeString
 
-from admin_ext import display, filters
+from admin_ext import display, error_filters, error_groups, filters
 from admin_ext.kit import ReadOnlyAdmin
 from admin_ext.reprocess import ReprocessActions
 from tracking.models import EventError
@@ -18,6 +18,16 @@ def kind(error: EventError) -> SafeString:
 def state(error: EventError) -> SafeString:
     resolved = error.resolved_at is not None
     return display.badge("resolved", "success") if resolved else display.badge("open", "warning")
+
+
+def type_link(error: EventError) -> SafeString | str:
+    event_type = error_groups.type_of(error, error_groups.types_of([error]))
+    return display.change_link("tracking_eventtype", event_type, kind(error))
+
+
+def same_kind(error: EventError) -> SafeString:
+    query = error_groups.in_list(error)
+    return display.list_link("tracking_eventerror", query, "all errors of this kind")
 
 
 receipt_link = display.column(
@@ -42,12 +52,18 @@ class EventErrorAdmin(ReprocessActions, ReadOnlyAdmin):
     list_filter = (
         filters.ResolvedFilter,
         filters.ApplicationFilter,
+        error_filters.CodeFilter,
+        error_filters.FieldFilter,
+        error_filters.CategoryFilter,
+        error_filters.NameFilter,
         filters.SessionFilter,
         filters.ReceiptFilter,
     )
     list_select_related = ("application",)
     fields = (
         display.column(state, "state", "state"),
+        display.column(same_kind, "same_kind", "kind"),
+        display.column(type_link, "type_link", "event type"),
         display.words("category", "category", 200),
         display.words("name", "name", 200),
         display.words("field", "field", 200),
@@ -57,7 +73,7 @@ class EventErrorAdmin(ReprocessActions, ReadOnlyAdmin):
         display.words("application", "application"),
         display.session_link(),
         receipt_link,
-        display.figure("position", "place in its batch, from 0"),
+        display.figure("position", "place in its batch"),
         display.time("created_at", "time"),
         display.time("resolved_at", "resolved"),
         display.column(payload, "payload", "the event as it was sent"),

@@ -39,7 +39,7 @@ def by_name(report: SessionReport) -> SafeString:
 SESSION = display.session_link()
 REPORT = ReportColumns()
 TIMES = (
-    REPORT.time("started_at", "first event "),
+    REPORT.time("started_at", "first event"),
     display.time("ended_at", "last event", order="ended_at"),
     REPORT.duration,
     REPORT.active,

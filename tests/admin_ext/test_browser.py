@@ -74,6 +74,9 @@ DISTANCE = "(shown) => document.querySelector('[data-fact=distance_px]')?.textCo
 AGE = "parseFloat(document.querySelector('[data-lag]').textContent.split(', ')[1])"
 DRAWN = "window.drawn = 0; document.addEventListener('eye:drawn', () => (window.drawn += 1));"
 
+# Long enough for a page to notice that something in it has another size.
+FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
 PAGES = (
     "/admin/",
     "/admin/tracking/session/",
@@ -191,6 +194,18 @@ def test_what_the_dashboard_shows_is_in_its_address(
     assert boss.page.inner_text("[data-figure=events] [data-value]") == "3"
     assert boss.page.input_value("select[name=application]") == str(shop.application_id)
     assert boss.page.is_visible("input[name=from]")
+    nothing_is_wrong(boss)
+
+
+def test_the_menu_is_opened_with_keys_and_stays_while_the_page_goes_on(boss: Visitor) -> None:
+    boss.page.get_by_role("button", name="Menu").press("Enter")
+    menu = boss.page.locator("#nav-sidebar")
+    menu.wait_for(state="visible")
+    boss.page.evaluate("document.querySelector('#content').style.paddingBottom = '5000px'")
+    boss.page.evaluate(FRAMES)
+    assert menu.is_visible()
+    menu.get_by_text("Sessions", exact=True).click()
+    boss.page.wait_for_url("**/admin/tracking/session/")
     nothing_is_wrong(boss)
 
 

@@ -341,6 +341,24 @@ def test_every_figure_leads_to_its_list_in_the_same_scope(
         assert owner.get(link).status_code == 200, link
 
 
+def test_errors_lead_to_their_kinds_and_active_sessions_to_the_live_ones(
+    owner: Client, scene: Scene, shop: Sender
+) -> None:
+    of_shop = {"application": [str(shop.application_id)]}
+    shown = data(owner, application=shop.application_id, period="1h")
+    figures = by_name(shown["figures"])
+    live, errors, code = map(
+        urlsplit,
+        (figures["active"]["url"], figures["errors"]["url"], shown["lists"]["errors"][0]["url"]),
+    )
+    assert (live.path, parse_qs(live.query)) == (reverse("admin:eye_live"), of_shop)
+    of_hour = {**of_shop, "period": ["1h"]}
+    assert (errors.path, parse_qs(errors.query)) == (reverse("admin:eye_errors"), of_hour)
+    assert (code.path, parse_qs(code.query)) == (errors.path, {**of_hour, "code": ["empty"]})
+    assert figures["errors"]["note"] == "none before"
+    assert f'href="{errors.path}?period=30d">Rejected</a>' in owner.get("/admin/").content.decode()
+
+
 def test_nothing_leads_to_a_list_that_one_may_not_see(scene: Scene) -> None:
     watcher = staff("watcher", "view_session", "view_receipt", "view_sessionreport")
     figures = by_name(data(watcher)["figures"])
@@ -352,6 +370,7 @@ def test_nothing_leads_to_a_list_that_one_may_not_see(scene: Scene) -> None:
     }
     assert watcher.get("/admin/").status_code == 200
     assert [row["url"] for row in data(watcher)["lists"]["errors"]] == [""]
+    assert reverse("admin:eye_errors") not in watcher.get("/admin/").content.decode()
 
 
 def test_many_open_pages_ask_no_more_than_one(

@@ -8,6 +8,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils.timezone import now
 from django_celery_results.models import TaskResult
 from pytest_django import DjangoAssertNumQueries
 
@@ -18,7 +19,7 @@ from tests.admin_ext.cast import HOSTILE, Scene, staff
 from tests.admin_ext.test_sessions import page_of
 from tests.cast import Sender, at, event, path, sender
 from tests.plans import plan
-from tracking.models import Session
+from tracking.models import EventError, Session
 
 WIDTH = 640
 
@@ -177,3 +178,11 @@ class TestWhatTheReportSaysOfItself:
     def test_a_session_with_news_says_so(self, owner: Client, scene: Scene) -> None:
         Session.objects.filter(pk=scene.session).update(revision=1_000)
         assert "The session has news since." in page_of(owner, scene.session)
+
+
+def test_an_error_that_was_mended_since_says_so(owner: Client, shop: Sender, session: UUID) -> None:
+    shop.send(event(session), event(session, category=""))
+    page = page_of(owner, session)
+    assert ">resolved<" not in page
+    EventError.objects.update(resolved_at=now())
+    assert ">resolved<" in page_of(owner, session)

@@ -76,6 +76,15 @@ def test_a_task_that_runs_does_not_look_finished(owner: Client, scene: Scene) ->
     assert cell[: cell.index("</td>")].endswith(f">{display.EMPTY}")
 
 
+def test_who_follows_a_task_that_runs_reads_no_process_id(owner: Client, scene: Scene) -> None:
+    task = task_result(scene.session)
+    TaskResult.objects.update(status="STARTED", result='{"pid": 1, "hostname": "w@host"}')
+    page = owner.get(reverse("admin:eye_tasks"), {"tasks": task.task_id}).content.decode()
+    assert "0 of 1 finished" in page
+    assert "a worker is at it" in page
+    assert "w@host" not in page
+
+
 def test_any_result_can_be_shown(owner: Client, scene: Scene) -> None:
     task = task_result(scene.session)
     address = reverse("admin:django_celery_results_taskresult_change", args=[task.pk])

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("tracking", "0019_audit_of_staff"),
+        ("tracking", "0020_errors_of_a_kind"),
     ]
 
     operations = [

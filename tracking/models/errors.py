@@ -75,6 +75,11 @@ class EventError(models.Model):
             models.Index("application", "created_at", name="eventerror_application"),
             models.Index("application", "code", "created_at", name="eventerror_code"),
             models.Index("created_at", name="eventerror_newest"),
+            # The admin's list: all errors of one kind, the newest first; from PostgreSQL 18 on also
+            # those that have any of these in common.
+            models.Index(
+                "application", "category", "name", "field", "code", "id", name="eventerror_kind"
+            ),
             # What may be mended by validating again: all errors of one rejected event.
             models.Index("event", name="eventerror_event"),
             # The errors on a session's page and in its report.
