@@ -2,7 +2,7 @@ from django.contrib import admin
 from django.utils.safestring import SafeString
 
 from admin_ext import display, error_filters, error_groups, filters
-from admin_ext.kit import ReadOnlyAdmin
+from admin_ext.browsed import BrowsedAdmin
 from admin_ext.reprocess import ReprocessActions
 from tracking.models import EventError
 
@@ -36,10 +36,10 @@ receipt_link = display.column(
 
 
 @admin.register(EventError)
-class EventErrorAdmin(ReprocessActions, ReadOnlyAdmin):
+class EventErrorAdmin(ReprocessActions, BrowsedAdmin):
     empty_hint = "Every field of every event was right."
     list_display = (
-        display.time("created_at", "time"),
+        display.time("created_at", "time", order="pk"),
         display.column(kind, "kind", "type"),
         display.words("field", "field"),
         display.words("code", "code"),
@@ -59,6 +59,7 @@ class EventErrorAdmin(ReprocessActions, ReadOnlyAdmin):
         filters.SessionFilter,
         filters.ReceiptFilter,
     )
+    sorted_by = "-created_at"
     list_select_related = ("application",)
     fields = (
         display.column(state, "state", "state"),

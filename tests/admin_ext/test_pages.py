@@ -49,7 +49,7 @@ QUERIES = {
     "tracking.AuditEntry": 3,
     "tracking.Batch": 3,
     "tracking.Event": 5,  # the applications to filter by, saved views
-    "tracking.EventError": 4,  # the applications to filter by
+    "tracking.EventError": 5,  # the applications to filter by, saved views
     "tracking.EventType": 6,  # counts, and the applications to filter by
     "tracking.Receipt": 3,
     "tracking.Session": 9,  # applications, those to filter by, views, lines of speed (3)
