@@ -50,7 +50,7 @@ class Sign:
 def key_figures(board: Board, links: Links) -> list[Figure]:
     period, before = board.overview.period, board.overview.before
     # What the rest of a period will bring is in the one before it already.
-    so_far = links.scope.elapsed
+    so_far = board.scope.elapsed
     stored = _change(period.stored, before.stored * so_far, before.stored)
     distance = _change(period.distance_px, before.distance_px * so_far, before.distance_px)
     reports = links.of(SessionReport)
