@@ -44,7 +44,7 @@ class SessionAdmin(filters.SearchById, RecomputeActions, EraseActions, ReadOnlyA
         display.column(applications, "applications", "applications"),
         display.time("first_at", "first event (UTC)"),
         display.time("last_at", "last event (UTC)"),
-        display.figure("event_count", "events"),
+        display.figure("total_events", "events"),
         display.figure("error_count", "errors"),
         *OF_THE_REPORT,
     )
