@@ -23,7 +23,7 @@ from tracking.models import AuditEntry
 pytestmark = pytest.mark.usefixtures("empty_queue")
 
 LIST = reverse("admin:django_celery_results_taskresult_changelist")
-PERMISSIONS = ("view_taskresult", "run_task_again")
+PERMISSIONS = ("view_taskresult", "run_task_again", "recompute_sessionreport")
 CONFIRMED = {"_form_submitted": "on"}
 OLD = timedelta(hours=2)
 
@@ -153,6 +153,18 @@ def test_what_cannot_be_run_as_it_was_is_refused(
     answer = operator.post(again(failed), CONFIRMED)
     assert answer["HX-Redirect"] == page_of(failed)
     assert why in said(operator)
+    assert not AuditEntry.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["tracking.erase", "tracking.reprocess", "reports.recompute"])
+def test_who_may_not_ask_for_a_task_may_not_have_it_run_again(
+    transactional_db: None, name: str
+) -> None:
+    failed = task(task_name=name)
+    nearly = staff("nearly", "view_taskresult", "run_task_again")
+    nearly.post(again(failed), CONFIRMED)
+    nearly.post(LIST, selected(failed, confirmed="1"))
+    assert said(nearly).count("Your account may not ask for such a task.") == 2
     assert not AuditEntry.objects.exists()
 
 
