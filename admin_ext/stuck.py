@@ -102,7 +102,9 @@ def _stuck(by: Judge) -> Iterator[Stuck]:
 
 
 def _not_over(by: Judge) -> Iterable[Task]:
-    """By the index eye_task_not_over. A worker that is there runs as many as it has processes."""
+    """By the indexes eye_task_not_over and eye_task_untaken. A worker that is there runs as many as
+    it has processes.
+    """
     tasks: QuerySet[TaskResult] = TaskResult.objects.defer(*UNREAD).order_by("date_done")
     at_work = sum(worker.processes for worker in by.workers.values())
     yield from tasks.filter(status=states.STARTED)[: MOST + at_work]
