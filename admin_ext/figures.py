@@ -85,7 +85,7 @@ def key_figures(board: Board, links: Links) -> list[Figure]:
             "p95 speed",
             display.EMPTY if period.speed_p95 is None else f"{period.speed_p95:,.0f}",
             "px/s",
-            _change(period.speed_p95 or 0, before.speed_p95 or 0),
+            "" if period.speed_p95 is None else _change(period.speed_p95, before.speed_p95 or 0),
             url=reports,
         ),
     ]
