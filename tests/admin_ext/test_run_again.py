@@ -138,6 +138,9 @@ def test_a_task_that_gets_on_is_left_alone(operator: Client) -> None:
         ({"task_name": "reports.no_such"}, "It is none of the tasks of this service."),
         ({"task_name": None}, "It is none of the tasks of this service."),
         ({"task_args": json.dumps("('cut off...',)")}, "Its arguments were too long to be kept."),
+        ({"task_args": json.dumps("('first', ...)")}, "Its arguments were too long to be kept."),
+        ({"task_args": json.dumps("(['cut...'],)")}, "Its arguments were too long to be kept."),
+        ({"task_kwargs": json.dumps("{'a': 1, ...}")}, "Its arguments were too long to be kept."),
         ({"task_args": json.dumps("__import__('os')")}, "Its arguments cannot be read."),
         ({"task_args": json.dumps("5")}, "Its arguments cannot be read."),
         ({"task_args": "5"}, "Its arguments cannot be read."),
@@ -154,6 +157,13 @@ def test_what_cannot_be_run_as_it_was_is_refused(
     assert answer["HX-Redirect"] == page_of(failed)
     assert why in said(operator)
     assert not AuditEntry.objects.exists()
+
+
+def test_dots_within_an_argument_are_its_own(operator: Client) -> None:
+    failed = task(task_args=json.dumps(repr(("Doe... Jane",))))
+    operator.post(again(failed), CONFIRMED)
+    new: Any = until(TaskResult.objects.filter(status="PENDING").first)
+    assert new.task_args == failed.task_args
 
 
 @pytest.mark.parametrize("name", ["tracking.erase", "tracking.reprocess", "reports.recompute"])
