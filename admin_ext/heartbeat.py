@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import timedelta
 from threading import Event
+from time import monotonic
 from typing import Any
 
 from celery.signals import worker_ready, worker_shutdown
 from celery.worker import state
 from django.db import connection
-from django.utils.timezone import now
+from django.db.models.functions import Now
 
 from admin_ext.models import Worker
 from tracking.background import Background
@@ -34,6 +35,7 @@ class Heart:
 
     def __init__(self) -> None:
         self.worker: Worker | None = None
+        self.began = 0.0
         self.stopped = Event()
         self.ended = Event()
         self.background = Background("heartbeat", self._beat_for_ever)
@@ -46,8 +48,8 @@ class Heart:
                 pid=os.getpid(),
                 processes=sender.controller.concurrency,
                 queues=sorted(queue.name for queue in sender.task_consumer.queues),
-                started_at=now(),
             )
+            self.began = monotonic()
             self.background.ensure()
 
     def stop(self, **signal: Any) -> None:
@@ -78,7 +80,9 @@ class Heart:
     def _beat(self) -> None:
         if self.worker:
             self.worker.running = running()
-            self.worker.beat_at = now()
+            # By PostgreSQL's clock, as tasks are noted.
+            self.worker.beat_at = Now()
+            self.worker.started_at = Now() - timedelta(seconds=monotonic() - self.began)
             Worker.objects.bulk_create(
                 [self.worker],
                 update_conflicts=True,

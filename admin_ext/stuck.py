@@ -7,10 +7,9 @@ from typing import Any
 
 from celery import states
 from django.db.models import QuerySet
-from django.utils.timezone import now
 from django_celery_results.models import TaskResult
 
-from admin_ext import display, task_stats
+from admin_ext import display, queries, task_stats
 from admin_ext.heartbeat import BEAT_SECONDS, GONE_AFTER
 from admin_ext.models import Worker
 from admin_ext.task_stats import Stats
@@ -87,7 +86,9 @@ def is_gone(worker: Worker, moment: datetime) -> bool:
 
 def judge() -> Judge:
     workers = {worker.name: worker for worker in Worker.objects.all()}
-    return Judge(workers, task_stats.by_name(), now())
+    # By PostgreSQL's clock, as they are noted: those of the machines differ.
+    ((moment,),) = queries.rows("SELECT now()", {})
+    return Judge(workers, task_stats.by_name(), moment)
 
 
 def stuck(by: Judge) -> list[Stuck]:

@@ -194,8 +194,9 @@ def test_what_the_overview_costs(owner: Client, full: None) -> None:
     overview(owner)
     with CaptureQueriesContext(connection) as queries:
         overview(owner)
-    # Who asks (2), workers, running and waiting tasks, beat's last tick, its turns, by the clock.
-    assert len(queries) == 8, [query["sql"][:100] for query in queries]
+    # Who asks (2), workers, the time, running and waiting tasks, beat's last tick, its turns, by the
+    # clock.
+    assert len(queries) == 9, [query["sql"][:100] for query in queries]
 
 
 def test_no_page_reads_all_tasks(owner: Client, full: None, scene: Scene) -> None:
