@@ -15,6 +15,7 @@ from admin_ext import display
 from admin_ext.scheduler import Scheduler
 from admin_ext.task_results import SESSION_TASKS, UUID_PATTERN
 from tests.admin_ext.cast import HOSTILE, Scene, staff, task_result
+from tracking.models import AuditEntry
 
 LIST = reverse("admin:django_celery_results_taskresult_changelist")
 PERIODIC = reverse("admin:django_celery_beat_periodictask_changelist")
@@ -208,6 +209,9 @@ class TestWhoChangesAPeriodicTask:
     def test_who_may_add_tasks_changes_all_of_it(self, change: Any) -> None:
         changed = change("change_periodictask", "add_periodictask")
         assert {"name", "task", "args", "kwargs", "headers", "queue", "priority"} < changed
+        entry = AuditEntry.objects.get(action="record.changed")
+        runs = {"task": "tracking.erase", "args": "[1]", "kwargs": '{"a": 1}'}
+        assert entry.details.items() >= runs.items()
 
     def test_operators_see_what_it_does_and_cannot_write_there(self, often: PeriodicTask) -> None:
         PeriodicTask.objects.update(args='["an argument"]')
