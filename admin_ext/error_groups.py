@@ -32,6 +32,12 @@ STEPS = {
     "7d": ErrorCount.Step.QUARTER,
     "30d": ErrorCount.Step.DAY,
 }
+BARS = {
+    ErrorCount.Step.MINUTE: "a minute",
+    ErrorCount.Step.HOUR: "an hour",
+    ErrorCount.Step.QUARTER: "six hours",
+    ErrorCount.Step.DAY: "a day",
+}
 ORDERS = {
     "newest": ("Newest first", "last_at DESC, id"),
     "frequent": ("Most frequent first", "seen DESC, id"),
@@ -74,12 +80,17 @@ class Asked:
         return STEPS[self.period]
 
     @property
+    def bar(self) -> str:
+        """How long each bar of the period is, in words."""
+        return BARS[self.step]
+
+    @property
     def span(self) -> str:
         """In words, within a sentence."""
         return PERIODS[self.period][0].lower()
 
     def starts(self, moment: datetime) -> list[datetime]:
-        """Of the spans that make up the period, the first and the last of them in part."""
+        """Of the spans of the period. The first counts whole, though the period may begin within it."""
         size = timedelta(seconds=self.step)
         first = begin_of(moment - PERIODS[self.period][1], self.step)
         return [first + n * size for n in range((moment - first) // size + 1)]
