@@ -66,6 +66,9 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Board:
+    """It is drawn with the scope that it was counted in: that of the next request may be a later one."""
+
+    scope: Scope
     overview: Overview
     active: Active
     pages: list[Busy]
@@ -82,6 +85,7 @@ def health() -> Health:
 
 def _board(scope: Scope) -> Board:
     return Board(
+        scope,
         rollups.overview(scope.application, scope.before, scope.period, scope.buckets),
         _active(scope.application),
         queries.remembered(f"pages:{scope.key}", PAGES_SECONDS, lambda: _pages(scope)),

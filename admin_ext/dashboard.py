@@ -67,13 +67,14 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         return {**context, "may_see": False}
     scope, problem = _scope_or_problem(request)
     names = dict(Application.objects.order_by("name").values_list("pk", "name"))
-    links = Links(request.user, scope)
-    data = _data(board_of(scope), links, names)
+    board = board_of(scope)
+    links = Links(request.user, board.scope)
+    data = _data(board, links, names)
     origin = f"{request.scheme}://{request.get_host()}"
     return {
         **context,
         "may_see": True,
-        "scope": scope,
+        "scope": board.scope,
         "problem": problem,
         "periods": {name: label for name, (label, _) in PERIODS.items()},
         "applications": {id: display.visible(display.shorten(n, 60)) for id, n in names.items()},
@@ -104,7 +105,8 @@ class DashboardData(PermissionRequiredMixin, View):
         except BadPeriod as problem:
             return JsonResponse({"problem": str(problem)}, status=400)
         names = dict(Application.objects.values_list("pk", "name"))
-        return JsonResponse(_data(board_of(scope), Links(request.user, scope), names))
+        board = board_of(scope)
+        return JsonResponse(_data(board, Links(request.user, board.scope), names))
 
 
 def _scope(request: HttpRequest) -> Scope:
@@ -123,7 +125,7 @@ def _scope_or_problem(request: HttpRequest) -> tuple[Scope, str]:
 
 
 def _data(board: Board, links: Links, names: dict[int, str]) -> dict[str, Any]:
-    scope, now_health = links.scope, health()
+    scope, now_health = board.scope, health()
     return {
         "poll_ms": 1000 * scope.poll_seconds if scope.poll_seconds else None,
         "from": scope.period.start.timestamp(),
@@ -133,7 +135,7 @@ def _data(board: Board, links: Links, names: dict[int, str]) -> dict[str, Any]:
         "signs": [asdict(sign) for sign in signs(now_health, board.failed_tasks, links)],
         "totals": asdict(queries.totals()),
         "bucket_seconds": scope.bucket.total_seconds(),
-        "buckets": list(_buckets(board, scope)),
+        "buckets": list(_buckets(board)),
         "lists": {
             "errors": _errors(board, links),
             "categories": _categories(board, links),
@@ -143,11 +145,11 @@ def _data(board: Board, links: Links, names: dict[int, str]) -> dict[str, Any]:
     }
 
 
-def _buckets(board: Board, scope: Scope) -> Iterable[dict[str, float]]:
+def _buckets(board: Board) -> Iterable[dict[str, float]]:
     """The sessions of each are those active in it, wherever they began."""
     period = board.overview.period
     going_on = period.active_sessions - period.sessions_started
-    for span, counts in zip(scope.buckets, board.overview.buckets, strict=True):
+    for span, counts in zip(board.scope.buckets, board.overview.buckets, strict=True):
         yield {
             "start": span.start.timestamp(),
             "sessions": going_on + counts.sessions_started,

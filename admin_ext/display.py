@@ -101,11 +101,12 @@ def duration(milliseconds: float | None) -> str:
     """`840 ms`, `12.3 s`, `4 min 05 s`, `2 h 07 min`, `3 d 04 h`."""
     if milliseconds is None:
         return EMPTY
-    if milliseconds < MILLISECONDS_A_SECOND:
+    if milliseconds < MILLISECONDS_A_SECOND - 0.5:
         return f"{milliseconds:.0f} ms"
     seconds = milliseconds / MILLISECONDS_A_SECOND
     if seconds < 59.95:
         return f"{seconds:.1f} s"
+    seconds = int(seconds + 0.5)
     _, large, size, small, part = next(row for row in LONG if seconds < row[0])
     return f"{seconds // size:,.0f} {large} {seconds % size // part:02.0f} {small}"
 

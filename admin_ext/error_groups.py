@@ -5,7 +5,6 @@ each period some dozen counts of a group.
 """
 
 import json
-import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from django.db import connection, transaction
 from django.http import QueryDict
 
 from admin_ext.error_filters import NO_TEXT
-from admin_ext.filters import PERIODS
+from admin_ext.filters import PERIODS, whole_number
 from reports.rollups import WITHOUT_JIT
 from tracking.error_groups import ANY_PLACE, PLACE_IN_ARRAY, begin_of
 from tracking.error_mutes import in_force
@@ -33,6 +32,12 @@ STEPS = {
     "24h": ErrorCount.Step.HOUR,
     "7d": ErrorCount.Step.QUARTER,
     "30d": ErrorCount.Step.DAY,
+}
+BARS = {
+    ErrorCount.Step.MINUTE: "a minute",
+    ErrorCount.Step.HOUR: "an hour",
+    ErrorCount.Step.QUARTER: "six hours",
+    ErrorCount.Step.DAY: "a day",
 }
 ORDERS = {
     "newest": ("Newest first", "last_at DESC, id"),
@@ -62,14 +67,14 @@ class Asked:
     @classmethod
     def of(cls, query: QueryDict) -> "Asked":
         return cls(
-            application=_whole(query.get("application")),
+            application=whole_number(query.get("application")),
             period=_one_of(STEPS, query.get("period"), DEFAULT_PERIOD),
             code=_text(query.get("code")),
             type=_text(query.get("type")),
             order=_one_of(ORDERS, query.get("order"), "newest"),
             resolved=query.get("resolved") == "shown",
             muted=query.get("muted") == "shown",
-            page=min(max(_whole(query.get("page")) or 1, 1), MOST_PAGES),
+            page=min(max(whole_number(query.get("page")) or 1, 1), MOST_PAGES),
         )
 
     @property
@@ -77,19 +82,20 @@ class Asked:
         return STEPS[self.period]
 
     @property
+    def bar(self) -> str:
+        """How long each bar of the period is, in words."""
+        return BARS[self.step]
+
+    @property
     def span(self) -> str:
         """In words, within a sentence."""
         return PERIODS[self.period][0].lower()
 
     def starts(self, moment: datetime) -> list[datetime]:
-        """Of the spans that make up the period, the first and the last of them in part."""
+        """Of the spans of the period. The first counts whole, though the period may begin within it."""
         size = timedelta(seconds=self.step)
         first = begin_of(moment - PERIODS[self.period][1], self.step)
         return [first + n * size for n in range((moment - first) // size + 1)]
-
-
-def _whole(text: str | None) -> int | None:
-    return int(text) if text and re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
 def _one_of(choices: Collection[str], text: str | None, otherwise: str) -> str:

@@ -50,7 +50,7 @@ class Sign:
 def key_figures(board: Board, links: Links) -> list[Figure]:
     period, before = board.overview.period, board.overview.before
     # What the rest of a period will bring is in the one before it already.
-    so_far = links.scope.elapsed
+    so_far = board.scope.elapsed
     stored = _change(period.stored, before.stored * so_far, before.stored)
     distance = _change(period.distance_px, before.distance_px * so_far, before.distance_px)
     reports = links.of(SessionReport)
@@ -85,7 +85,7 @@ def key_figures(board: Board, links: Links) -> list[Figure]:
             "p95 speed",
             display.EMPTY if period.speed_p95 is None else f"{period.speed_p95:,.0f}",
             "px/s",
-            _change(period.speed_p95 or 0, before.speed_p95 or 0),
+            "" if period.speed_p95 is None else _change(period.speed_p95, before.speed_p95 or 0),
             url=reports,
         ),
     ]

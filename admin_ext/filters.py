@@ -29,6 +29,11 @@ PERIODS = {
 UUID_DIGITS = 32
 
 
+def whole_number(text: str | None) -> int | None:
+    """From an address; None where it is no number, or one that no id can be."""
+    return int(text) if text and re.fullmatch(r"[0-9]{1,18}", text) else None
+
+
 def uuid_range(text: str) -> tuple[UUID, UUID] | None:
     """The first and last UUID that begin with these hexadecimal digits; None if they are none."""
     digits = text.strip().lower().replace("-", "")
@@ -105,8 +110,8 @@ class ApplicationFilter(DropdownFilter):
         return [(str(id), name) for id, name in Application.objects.values_list("pk", "name")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        value = self.value() or ""
-        return self.of(queryset, int(value)) if re.fullmatch(r"[0-9]{1,18}", value) else queryset
+        application = whole_number(self.value())
+        return queryset if application is None else self.of(queryset, application)
 
     def of(self, queryset: QuerySet[Any], application: int) -> QuerySet[Any]:
         return queryset.filter(application_id=application)

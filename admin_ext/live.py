@@ -1,6 +1,5 @@
 """The page that watches the live sessions, and what it asks for every second."""
 
-import re
 from typing import Any, cast
 
 from django.contrib.auth.mixins import PermissionRequiredMixin
@@ -11,6 +10,7 @@ from django.views.generic import TemplateView, View
 from unfold.views import UnfoldSiteViewMixin
 
 from admin_ext import display, live_sessions
+from admin_ext.filters import whole_number
 from tracking.ids import NIL
 from tracking.models import Application
 
@@ -26,7 +26,7 @@ class LivePage(UnfoldSiteViewMixin, TemplateView):  # type: ignore[misc]
         named = Application.objects.order_by("name").values_list("pk", "name")
         return super().get_context_data(
             applications=[(id, display.visible(display.shorten(name, 60))) for id, name in named],
-            application=number(self.request, "application"),
+            application=whole_number(self.request.GET.get("application")),
             data_url=reverse("admin:eye_live_data"),
             # The page puts the session's id in the place of this one.
             session_url=reverse("admin:tracking_session_change", args=[NIL]),
@@ -44,13 +44,10 @@ class LiveData(PermissionRequiredMixin, View):
     admin_site: Any = None
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        found = live_sessions.answer(number(request, "application"), number(request, "since") or 0)
+        found = live_sessions.answer(
+            whole_number(request.GET.get("application")),
+            whole_number(request.GET.get("since")) or 0,
+        )
         response = HttpResponse(found.body, "application/json", headers={"ETag": found.etag})
         same = get_conditional_response(request, etag=found.etag, response=response)
         return cast(HttpResponse, same)
-
-
-def number(request: HttpRequest, name: str) -> int | None:
-    """As in the filters of lists: what is no number is as if it were not there."""
-    text = request.GET.get(name, "")
-    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None

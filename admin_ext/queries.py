@@ -66,6 +66,7 @@ SESSION_COLUMNS = (
     "first_at",
     "last_at",
     "event_count",
+    "expired_events",
     "error_count",
     "revision",
     "report_revision",

@@ -92,12 +92,26 @@ def literal(kept: str | None, otherwise: Any) -> Any:
     if not kept:
         return otherwise
     try:
-        text = json.loads(kept)
-        if LEFT_OUT in text:
-            raise Refused("Its arguments were too long to be kept. Ask for it anew where it began.")
-        return literal_eval(text)
+        found = literal_eval(json.loads(kept))
+        is_cut = _is_cut(found)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        raise Refused("Its arguments cannot be read.") from None
+        if LEFT_OUT not in kept:
+            raise Refused("Its arguments cannot be read.") from None
+        is_cut = True
+    if is_cut:
+        raise Refused("Its arguments were too long to be kept. Ask for it anew where it began.")
+    return found
+
+
+def _is_cut(value: Any) -> bool:
+    """What was left out is an ellipsis, or dots at the end of a text."""
+    if isinstance(value, str):
+        return value.endswith(LEFT_OUT)
+    if isinstance(value, dict):
+        return any(map(_is_cut, (*value, *value.values())))
+    if isinstance(value, tuple | list | set):
+        return any(map(_is_cut, value))
+    return value is ...
 
 
 def _note(task: TaskResult, new: str) -> None:

@@ -18,6 +18,12 @@ from admin_ext.stuck import judge
 from tracking.nudge import BrokerAway
 
 PERMISSION = "admin_ext.run_task_again"
+# What whoever asks for these tasks needs, the first time and again.
+ASKED_FOR_WITH = {
+    "tracking.erase": "tracking.delete_session",
+    "tracking.reprocess": "tracking.reprocess_eventerror",
+    "reports.recompute": "reports.recompute_sessionreport",
+}
 WHAT_IT_DOES = (
     "It is queued once more, as a new task with the same arguments. Failed tasks and those that are "
     "stuck can be run again, each once; it is safe also where the first one goes on after all. "
@@ -54,6 +60,8 @@ def _run(request: HttpRequest, names: Mapping[int, str]) -> str | None:
     by, actor = judge(), actor_of(request)
     for pk, name in names.items():
         try:
+            if not request.user.has_perm(ASKED_FOR_WITH.get(name, PERMISSION)):
+                raise Refused("Your account may not ask for such a task.")
             queued[run_again(pk, by, actor)] = name
         except Refused as reason:
             refused[str(reason)] += 1

@@ -41,6 +41,7 @@ HELP = (
     "JSON Schema, draft 2020-12, for the data of such events. What it does not name is allowed; "
     "references lead to places in this document, like #/$defs/name."
 )
+PUT_TOGETHER = "Copy what is yours, open this page anew, and write it into that version."
 
 
 def written(schema: Any) -> str:
@@ -118,6 +119,8 @@ def editor() -> forms.CharField:
 
 class EventTypeForm(EventTypeModelForm):
     schema = editor()
+    # Which one is being edited.
+    version = forms.IntegerField(widget=forms.HiddenInput, required=False)
 
     class Meta:
         model = EventType
@@ -128,9 +131,23 @@ class EventTypeForm(EventTypeModelForm):
         newest = self.instance.versions.first() if self.instance.pk else None
         if "schema" in self.fields:  # who may only look has no editor
             self.fields["schema"].initial = written(newest.schema if newest else STARTER)
+        self.fields["version"].initial = newest.number if newest else None
 
     def clean_schema(self) -> dict[str, Any]:
         return read(self.cleaned_data["schema"])
+
+    def clean_version(self) -> int | None:
+        """Of two who edit one version, the second would put the first one's out of force."""
+        version: int | None = self.cleaned_data["version"]
+        if self.instance.pk and version is not None:
+            # Locked until it is saved: of two who save at once, the second sees the first one's.
+            EventType.objects.select_for_update().get(pk=self.instance.pk)
+            newest = self.instance.versions.first()
+            if newest and newest.number != version:
+                self.add_error(
+                    "schema", f"Version {newest.number} was saved meanwhile. {PUT_TOGETHER}"
+                )
+        return version
 
 
 class TryForm(forms.Form):

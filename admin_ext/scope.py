@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from django.http import QueryDict
 
-from admin_ext.filters import PERIODS
+from admin_ext.filters import PERIODS, whole_number
 from reports.periods import DAY, HOUR, MINUTE, Period, ceiled, floored, zone_named
 from reports.rollups import BEGINNING
 from tracking.models import Application
@@ -121,9 +121,9 @@ def named(application: int | None, name: str, moment: datetime) -> Scope:
 def application_of(text: str) -> int | None:
     if not text:
         return None
-    if not text.isascii() or not text.isdigit() or len(text) > 18:
+    if (id := whole_number(text)) is None:
         raise Application.DoesNotExist
-    return Application.objects.only("pk").get(pk=int(text)).pk
+    return Application.objects.only("pk").get(pk=id).pk
 
 
 def bucket_for(length: timedelta) -> timedelta:

@@ -183,8 +183,7 @@ class SessionPage:
 
     def _value(self, name: str) -> float | None:
         # What no report has counted yet, the session has.
-        events = self.session.event_count + self.session.expired_events
-        ahead = {"events": events, "errors": self.session.error_count}
+        ahead = {"events": self.session.total_events, "errors": self.session.error_count}
         return ahead[name] if name in ahead else getattr(self.report, name, None)
 
 

@@ -7,10 +7,9 @@ from typing import Any
 
 from celery import states
 from django.db.models import QuerySet
-from django.utils.timezone import now
 from django_celery_results.models import TaskResult
 
-from admin_ext import display, task_stats
+from admin_ext import display, queries, task_stats
 from admin_ext.heartbeat import BEAT_SECONDS, GONE_AFTER
 from admin_ext.models import Worker
 from admin_ext.task_stats import Stats
@@ -87,7 +86,9 @@ def is_gone(worker: Worker, moment: datetime) -> bool:
 
 def judge() -> Judge:
     workers = {worker.name: worker for worker in Worker.objects.all()}
-    return Judge(workers, task_stats.by_name(), now())
+    # By PostgreSQL's clock, as they are noted: those of the machines differ.
+    ((moment,),) = queries.rows("SELECT now()", {})
+    return Judge(workers, task_stats.by_name(), moment)
 
 
 def stuck(by: Judge) -> list[Stuck]:
@@ -102,7 +103,9 @@ def _stuck(by: Judge) -> Iterator[Stuck]:
 
 
 def _not_over(by: Judge) -> Iterable[Task]:
-    """By the index eye_task_not_over. A worker that is there runs as many as it has processes."""
+    """By the indexes eye_task_not_over and eye_task_untaken. A worker that is there runs as many as
+    it has processes.
+    """
     tasks: QuerySet[TaskResult] = TaskResult.objects.defer(*UNREAD).order_by("date_done")
     at_work = sum(worker.processes for worker in by.workers.values())
     yield from tasks.filter(status=states.STARTED)[: MOST + at_work]

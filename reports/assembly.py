@@ -93,7 +93,7 @@ class Due:
     @property
     def events(self) -> int:
         """How many the report is of."""
-        return self.session.event_count + self.session.expired_events
+        return self.session.total_events
 
     @property
     def is_long(self) -> bool:

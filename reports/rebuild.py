@@ -58,32 +58,39 @@ def begin(actor: Actor, *, only_outdated: bool = False) -> Rebuild:
     return rebuild
 
 
-def pause(actor: Actor) -> Rebuild:
-    return _change(actor, Rebuild.State.RUNNING, Rebuild.State.PAUSED, "REBUILD_PAUSED")
+def pause(actor: Actor, pk: int | None = None) -> Rebuild:
+    """The one that runs, or only this one: `Conflict` where it is another, or none."""
+    return _change(actor, pk, Rebuild.State.RUNNING, Rebuild.State.PAUSED, "REBUILD_PAUSED")
 
 
-def resume(actor: Actor) -> Rebuild:
-    return _change(actor, Rebuild.State.PAUSED, Rebuild.State.RUNNING, "REBUILD_RESUMED")
+def resume(actor: Actor, pk: int | None = None) -> Rebuild:
+    return _change(actor, pk, Rebuild.State.PAUSED, Rebuild.State.RUNNING, "REBUILD_RESUMED")
 
 
-def cancel(actor: Actor) -> Rebuild:
+def cancel(actor: Actor, pk: int | None = None) -> Rebuild:
     with transaction.atomic():
-        rebuild = _locked(Rebuild.State.RUNNING, Rebuild.State.PAUSED)
+        rebuild = _locked(pk, Rebuild.State.RUNNING, Rebuild.State.PAUSED)
         rebuild.finished_at = now()
         return _changed(rebuild, actor, Rebuild.State.CANCELLED, "REBUILD_CANCELLED")
 
 
-def _change(actor: Actor, before: Rebuild.State, after: Rebuild.State, action: str) -> Rebuild:
+def _change(
+    actor: Actor, pk: int | None, before: Rebuild.State, after: Rebuild.State, action: str
+) -> Rebuild:
     with transaction.atomic():
-        return _changed(_locked(before), actor, after, action)
+        return _changed(_locked(pk, before), actor, after, action)
 
 
-def _locked(*states: Rebuild.State) -> Rebuild:
-    """Raises `Conflict` where none is in one of these states."""
-    rebuild = Rebuild.objects.select_for_update().filter(state__in=states).first()
+def _locked(pk: int | None, *states: Rebuild.State) -> Rebuild:
+    """Raises `Conflict` where none is in one of these states, or not the one that is meant."""
+    meant = Rebuild.objects.filter(state__in=states)
+    if pk is not None:
+        meant = meant.filter(pk=pk)
+    rebuild = meant.select_for_update().first()
     if rebuild is None:
+        is_not = "No rebuild of reports is" if pk is None else f"Rebuild {pk} is not"
         is_in = " or ".join(state.label.lower() for state in states)
-        raise Conflict(f"No rebuild of reports is {is_in}. Look at the latest, or begin one.")
+        raise Conflict(f"{is_not} {is_in}. Look at the latest, or begin one.")
     return rebuild
 
 

@@ -94,7 +94,8 @@ class ApiKeyAdmin(ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
         if change:
-            super().save_model(request, obj, form, change)
+            # Only what was changed here: it may have been revoked since the form was read.
+            obj.save(update_fields=form.changed_data)
             keys.forget()
         else:
             request.new_key = keys.issue(obj)  # type: ignore[attr-defined]

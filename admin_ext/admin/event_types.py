@@ -71,7 +71,9 @@ class EventTypeAdmin(ReprocessType):
         """A type stays what it is called: its events and versions are of this name."""
         if obj is None:
             return ("application", "category", "name", "schema")
-        return (*SHOWN, "schema" if self.has_change_permission(request, obj) else SCHEMA)
+        if not self.has_change_permission(request, obj):
+            return (*SHOWN, SCHEMA)
+        return (*SHOWN, "schema", "version")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         built_in = obj is not None and obj.built_in

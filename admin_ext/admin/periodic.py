@@ -86,6 +86,9 @@ class PeriodicTaskAdmin(PeriodicActions, ModelAdmin, StockPeriodicTaskAdmin):  #
         """Which task, with which arguments and where: with that, one may have anything done."""
         return self.has_add_permission(request)
 
+    def audited(self, obj: PeriodicTask) -> dict[str, Any]:
+        return {"task": obj.task, "args": obj.args, "kwargs": obj.kwargs}
+
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """The library's own form does not do without the fields that say what runs."""
         form = PeriodicTaskForm if self.decides_what_runs(request) else ModelForm

@@ -1,6 +1,7 @@
 """Rebuilding all reports: who began it, how far it is, and the buttons to stop it and go on."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -94,6 +95,13 @@ class RebuildAdmin(MayRebuild, ReadOnlyAdmin):
     actions_detail = ("pause", "resume", "cancel")
     change_form_before_template = "admin/reports/rebuild/progress.html"
 
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
+        """None where it is over."""
+        made = self.get_object(request, str(object_id))
+        if made is None or made.finished_at:
+            return []
+        return super().get_actions_detail(request, object_id)  # type: ignore[misc]
+
     @asks_in_dialog(
         "Pause the rebuild?",
         "It goes on from there when you resume it.",
@@ -102,7 +110,7 @@ class RebuildAdmin(MayRebuild, ReadOnlyAdmin):
         icon="pause",
     )
     def pause(self, request: HttpRequest, made: Rebuild) -> str:
-        return change(request, rebuild.pause)
+        return change(request, partial(rebuild.pause, pk=made.pk))
 
     @asks_in_dialog(
         "Resume the rebuild?",
@@ -112,7 +120,7 @@ class RebuildAdmin(MayRebuild, ReadOnlyAdmin):
         icon="play_arrow",
     )
     def resume(self, request: HttpRequest, made: Rebuild) -> str:
-        return change(request, rebuild.resume)
+        return change(request, partial(rebuild.resume, pk=made.pk))
 
     @asks_in_dialog(
         "Cancel the rebuild?",
@@ -122,4 +130,4 @@ class RebuildAdmin(MayRebuild, ReadOnlyAdmin):
         icon="cancel",
     )
     def cancel(self, request: HttpRequest, made: Rebuild) -> str:
-        return change(request, rebuild.cancel)
+        return change(request, partial(rebuild.cancel, pk=made.pk))

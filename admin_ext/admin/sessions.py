@@ -48,7 +48,7 @@ class SessionAdmin(filters.SearchById, RecomputeActions, EraseActions, BrowsedAd
         display.time("first_at", "first event", order="report__started_at"),
         display.time("last_at", "last event", order="last_at"),
         REPORT.duration,
-        display.figure("event_count", "events", order="report__events"),
+        display.figure("total_events", "events", order="report__events"),
         display.figure("error_count", "errors", order="report__errors"),
         REPORT.distance,
         REPORT.p95,

@@ -11,7 +11,9 @@ from datetime import datetime, timedelta
 from itertools import batched
 from math import cos, pi
 from random import Random
+from time import sleep
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
 from django.utils.timezone import now
@@ -75,19 +77,25 @@ class Seeded:
 def seed(scale: float, number: int, say: Say, beside_others: bool = False) -> Seeded:
     """Raises `NotEmpty` where there are events of others, unless it is to stand beside them."""
     moment = now()
-    senders = _senders()
-    if not beside_others and Event.objects.exclude(application_id__in=senders.values()).exists():
+    if not beside_others and _others_sent_events():
         raise NotEmpty
+    senders = _senders()
     ensure_partitions(moment)
     count, events = max(1, round(scale * SESSIONS)), 0
     dice = Random(number)  # noqa: S311 - no secret is made of it
-    made = visits(dice, _starts(dice, count, moment))
+    made = visits(dice, _starts(dice, count, moment), moment)
     for done, some in enumerate(batched(made, ROUND)):
         events += _send(some, senders)
         say(f"{min((done + 1) * ROUND, count):,} of {count:,} sessions, {events:,} events")
     tasks = _tasks(round(scale * TASKS), [*senders.values()])
     _analyze()
     return Seeded(count, events, tasks)
+
+
+def _others_sent_events() -> bool:
+    """Application by application: to look for any that is not of these reads all that are."""
+    others = Application.objects.exclude(name__in=[site.name for site in SITES])
+    return any(Event.objects.filter(application=other).exists() for other in others)
 
 
 def _senders() -> dict[str, int]:
@@ -113,18 +121,23 @@ def _starts(dice: Random, count: int, end: datetime) -> Iterator[tuple[datetime,
 
 def _send(some: tuple[Visit, ...], senders: dict[str, int]) -> int:
     """Into the inbox and on to the reports; how many events it was."""
-    end = now()
     batches = [
-        _batch(senders[visit.site.name], part, min(visit.end, end))
+        _batch(senders[visit.site.name], part, visit.end)
         for visit in some
         for part in batched(visit.events, EVENTS_IN_A_BATCH)
     ]
     Batch.objects.bulk_create(batches)
-    while Batch.objects.exists():
-        digest.digest_until_empty()
+    _digest([batch.receipt for batch in batches])
     build_stale()
     roll_up()
     return sum(batch.n_events for batch in batches)
+
+
+def _digest(receipts: list[UUID]) -> None:
+    """Whatever else waits, or goes on coming in: until these are digested, here or by a worker."""
+    while Batch.objects.filter(receipt__in=receipts).exists():
+        if not digest.digest_once():
+            sleep(digest.PAUSE_SECONDS)
 
 
 def _batch(application_id: int, events: tuple[bytes, ...], received_at: datetime) -> Batch:

@@ -1,7 +1,7 @@
 """Visitors of three invented sites: what they do in a visit, as the events that a tracker sends."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -70,13 +70,19 @@ class Visit:
 
 
 class Visitor:
-    """One visit, event by event. `breaks_orders`: its shop sends totals as text."""
+    """One visit, event by event. `breaks_orders`: its shop sends totals as text.
 
-    def __init__(self, dice: Random, start: datetime, breaks_orders: bool = False) -> None:
+    What it does after `until` is still to come.
+    """
+
+    def __init__(
+        self, dice: Random, start: datetime, until: datetime, breaks_orders: bool = False
+    ) -> None:
         self.dice = dice
         self.site = dice.choices(SITES, (6, 3, 2))[0]
         self.session = UUID(int=dice.getrandbits(128), version=4)
         self.start = self.now = start
+        self.until = until
         self.breaks_orders = breaks_orders
         self.width, self.height = dice.choices(VIEWPORTS, (5, 4, 3, 1, 2))[0]
         self.x, self.y = self.width / 2, self.height / 2
@@ -88,7 +94,7 @@ class Visitor:
             self._see(page)
         if self.dice.randrange(100) < self.site.goals_in_hundred:
             self._reach_goal()
-        return Visit(self.site, self.session, self.start, self.events, self.now)
+        return Visit(self.site, self.session, self.start, self.events, min(self.now, self.until))
 
     def _way(self) -> list[str]:
         landing, *others = self.site.pages
@@ -155,6 +161,8 @@ class Visitor:
         self.now += timedelta(seconds=self.dice.uniform(least, most))
 
     def _send(self, category: str, name: str, data: str) -> None:
+        if self.now > self.until:
+            return
         self.events.append(
             f'{{"session_id":"{self.session}","category":"{category}","name":"{name}",'
             f'"timestamp":"{self.now.isoformat()}","data":{data}}}'.encode()
@@ -182,7 +190,9 @@ def times(count: int) -> list[float]:
     return [round(n * FRAME_MS, 1) for n in range(count)]
 
 
-def visits(dice: Random, starts: Iterator[tuple[datetime, bool]]) -> Iterator[Visit]:
+def visits(
+    dice: Random, starts: Iterable[tuple[datetime, bool]], until: datetime
+) -> Iterator[Visit]:
     """One for each start, which says too whether the shop breaks orders then."""
     for start, breaks_orders in starts:
-        yield Visitor(dice, start, breaks_orders).visit()
+        yield Visitor(dice, start, until, breaks_orders).visit()

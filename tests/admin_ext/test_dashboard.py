@@ -25,7 +25,7 @@ from reports.periods import HOUR, floored
 from reports.rollup import roll_up
 from reports.rollups import Counts
 from tests.admin_ext.cast import HOSTILE, Scene, staff, task_result
-from tests.cast import Sender, elsewhere, event, path
+from tests.cast import START, Sender, elsewhere, event, path
 from tests.waiting import until
 from tracking import claims, inbox
 from tracking.audit import Actor
@@ -227,6 +227,14 @@ def test_each_figure_says_how_it_changed(owner: Client, shop: Sender) -> None:
     assert figures["distance"]["note"] == "none, as before"
     later = {"from": iso(this_hour - timedelta(hours=1)), "to": iso(this_hour)}
     assert by_name(data(owner, **later)["figures"])["events"]["note"] == "none before"
+
+
+def test_where_nothing_moved_there_is_no_speed_to_compare(owner: Client, scene: Scene) -> None:
+    start = floored(START) + timedelta(minutes=2)
+    after = {"from": iso(start), "to": iso(start + timedelta(minutes=10))}
+    figures = by_name(data(owner, **after)["figures"])
+    assert (figures["speed"]["value"], figures["speed"]["note"]) == ("–", "")
+    assert figures["distance"]["note"].startswith("−100 % from ")
 
 
 def test_a_period_that_goes_on_is_held_against_as_much_of_the_one_before(

@@ -1,12 +1,15 @@
 """The dashboard's address says which application and period it shows."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils.timezone import now
 
+from admin_ext import dashboard
 from tests.admin_ext.cast import Scene
-from tests.admin_ext.test_dashboard import DATA, by_name, data
+from tests.admin_ext.test_dashboard import DATA, arrived, by_name, data
 from tests.cast import Sender
 
 
@@ -93,6 +96,24 @@ def test_a_period_is_cut_into_fitting_buckets(
     if name != "15m":  # the pointer moved when the first of all tests began
         assert sum(bucket["distance"] for bucket in shown["buckets"]) == pytest.approx(649, abs=60)
         assert max(bucket["sessions"] for bucket in shown["buckets"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "time"),
+    [("15m", "12:14"), ("1h", "12:14"), ("24h", "12:14"), ("7d", "12:59"), ("30d", "11:59")],
+)
+def test_what_is_remembered_stays_under_its_times_when_a_bucket_begins(
+    owner: Client, shop: Sender, name: str, time: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment = datetime.fromisoformat(f"{now():%Y-%m-%d}T{time}:59.5Z")
+    arrived(shop, moment.replace(second=0, microsecond=0), stored=3)
+    monkeypatch.setattr(dashboard, "now", lambda: moment)
+    before = data(owner, period=name)
+    monkeypatch.setattr(dashboard, "now", lambda: moment + timedelta(seconds=1))
+    after = data(owner, period=name)
+    assert [after[part] for part in ("from", "to")] == [before[part] for part in ("from", "to")]
+    assert after["buckets"] == before["buckets"]
+    assert owner.get("/admin/", {"period": name}).context["data"]["buckets"] == before["buckets"]
 
 
 def test_the_whole_time_fits_too(owner: Client, scene: Scene) -> None:

@@ -71,8 +71,12 @@ def test_without_the_permission_nothing_is_queued(
         url = reverse(PAGE, args=[scene.session])
         assert client.post(url, {"_form_submitted": "on"}).status_code == 403
         client.post(reverse(LIST), selected(scene.session, confirmed="1"))
-    page = analyst.get(reverse("admin:tracking_session_change", args=[scene.session]))
-    assert b"erase-one" not in page.content
+
+
+def test_its_page_offers_it_to_who_may(keeper: Client, analyst: Client, scene: Scene) -> None:
+    page = reverse("admin:tracking_session_change", args=[scene.session])
+    for client, offered in ((keeper, True), (analyst, False)):
+        assert (reverse(PAGE, args=[scene.session]) in client.get(page).content.decode()) is offered
 
 
 def test_opening_its_address_changes_nothing(

@@ -108,17 +108,26 @@ def test_the_newest_come_first_or_the_most_frequent(
 
 
 @pytest.mark.parametrize(
-    ("period", "spans"), [("15m", 16), ("1h", 61), ("24h", 25), ("7d", 29), ("30d", 31)]
+    ("period", "spans", "bar"),
+    [
+        ("15m", 16, "a minute"),
+        ("1h", 61, "a minute"),
+        ("24h", 25, "an hour"),
+        ("7d", 29, "six hours"),
+        ("30d", 31, "a day"),
+    ],
 )
 def test_a_period_shows_what_came_in_it(
-    analyst: Client, groups: list[ErrorGroup], period: str, spans: int
+    analyst: Client, groups: list[ErrorGroup], period: str, spans: int, bar: str
 ) -> None:
     first, second = groups
     length = PERIODS[period][1]
     move_back(first, length + 2 * timedelta(seconds=error_groups.STEPS[period]))
     move_back(second, length * 0.9)
     assert shown(analyst, period=period) == [second]
-    (row,) = analyst.get(PAGE, {"period": period}).context["rows"]
+    page = analyst.get(PAGE, {"period": period})
+    assert f"at most 1 in {bar}" in page.content.decode()
+    (row,) = page.context["rows"]
     assert len(row.spark.values) in (spans - 1, spans)
     assert sum(row.spark.values) == 1
 

@@ -1,18 +1,21 @@
 """Event types in the admin: written, tried, versioned."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
 from admin_ext.schema_form import written
 from tests.admin_ext.cast import HOSTILE, staff
-from tests.cast import Sender, event
+from tests.cast import Sender, elsewhere, event, somebody_waits
+from tests.waiting import until
 from tracking import event_types
 from tracking.models import Application, EventType, SchemaVersion
 
@@ -86,6 +89,28 @@ class TestWriting:
         response = owner.post(page(made()), {"schema": same}, follow=True)
         assert made().versions.count() == 1
         assert "there is no new version" in response.content.decode()
+
+    def test_of_two_who_edit_a_version_the_second_is_told(self, owner: Client) -> None:
+        add(owner)
+        opened = owner.get(page(made())).content.decode()
+        assert '<input type="hidden" name="version" value="1" id="id_version">' in opened
+        first = {"version": "1", "schema": '{"required": ["a"]}'}
+        assert owner.post(page(made()), first).status_code == 302
+        second = owner.post(page(made()), {"version": "1", "schema": '{"title": "mine"}'})
+        assert "Version 2 was saved meanwhile." in second.content.decode()
+        assert "&quot;mine&quot;" in second.content.decode()
+        assert made().versions.count() == 2
+
+    def test_of_two_who_save_a_version_at_once_the_second_is_told(self, owner: Client) -> None:
+        add(owner)
+        edited = {"version": "1", "schema": '{"title": "mine"}'}
+        with ThreadPoolExecutor(1) as threads:
+            with transaction.atomic():
+                event_types.add_version(made(), {"required": ["a"]}, None)
+                saving = threads.submit(elsewhere, owner.post, page(made()), edited)
+                until(somebody_waits)
+            assert "Version 2 was saved meanwhile." in saving.result().content.decode()
+        assert made().versions.count() == 2
 
     def test_a_type_keeps_its_name(self, owner: Client) -> None:
         add(owner)

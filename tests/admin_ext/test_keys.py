@@ -1,5 +1,6 @@
 """API keys: made in the admin, shown once, revoked."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -7,11 +8,13 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session as BrowserSession
+from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import now
 
-from tests.cast import Sender, event
+from tests.cast import Sender, elsewhere, event, somebody_waits
+from tests.waiting import until
 from tracking import keys
 from tracking.models import ApiKey, Application
 
@@ -222,6 +225,23 @@ def test_a_revoked_key_is_refused_at_once(owner: Client, shop: Sender) -> None:
     )
     assert response["HX-Redirect"] == reverse("admin:tracking_apikey_change", args=[record.pk])
     assert shop.post(event("6f9619ff-8b86-4011-b42d-00c04fc964ff")).status_code == 401
+
+
+def test_a_key_that_is_revoked_while_another_saves_it_stays_revoked(
+    owner: Client, shop: Sender
+) -> None:
+    key = ApiKey.objects.get()
+    address = reverse("admin:tracking_apikey_change", args=[key.pk])
+    fields = {"expires_at_0": "2099-01-01", "expires_at_1": "00:00"}
+    with ThreadPoolExecutor(1) as threads:
+        with transaction.atomic():
+            ApiKey.objects.filter(pk=key.pk).update(revoked_at=now())
+            saving = threads.submit(elsewhere, owner.post, address, fields)
+            until(somebody_waits)  # the form was read before this is committed
+        assert saving.result().status_code == 302
+    key.refresh_from_db()
+    assert key.expires_at is not None
+    assert key.revoked_at is not None
 
 
 def test_selected_keys_are_revoked_after_a_question(owner: Client, shop: Sender) -> None:

@@ -60,7 +60,28 @@ def test_it_is_paused_resumed_and_cancelled_from_its_page(operator: Client, scen
     assert [*actors] == ["operator"] * 4
     answer = operator.post(of(made, "resume"), CONFIRMED)
     page = operator.get(answer["HX-Redirect"]).content.decode()
-    assert "No rebuild of reports is paused." in page
+    assert f"Rebuild {made.pk} is not paused." in page
+
+
+def test_the_page_of_one_that_is_over_changes_no_other(operator: Client, scene: Scene) -> None:
+    operator.post(reverse(ALL[0]), CONFIRMED)
+    over = Rebuild.objects.get()
+    rebuild.cancel(rebuild.OURSELVES)
+    other = rebuild.begin(rebuild.OURSELVES)
+    for made, offered in ((other, True), (over, False)):
+        page = operator.get(of(made, "change")).content.decode()
+        assert [of(made, change) in page for change in ("pause", "resume", "cancel")] == 3 * [
+            offered
+        ]
+    for change in ("pause", "cancel"):
+        answer = operator.post(of(over, change), CONFIRMED)
+        assert answer["HX-Redirect"] == reverse(LISTS[0])
+        other.refresh_from_db()
+        assert other.state == "running"
+    rebuild.pause(rebuild.OURSELVES)
+    operator.post(of(over, "resume"), CONFIRMED)
+    other.refresh_from_db()
+    assert other.state == "paused"
 
 
 def test_who_may_only_look_may_not(analyst: Client, scene: Scene) -> None:

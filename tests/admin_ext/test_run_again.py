@@ -23,7 +23,7 @@ from tracking.models import AuditEntry
 pytestmark = pytest.mark.usefixtures("empty_queue")
 
 LIST = reverse("admin:django_celery_results_taskresult_changelist")
-PERMISSIONS = ("view_taskresult", "run_task_again")
+PERMISSIONS = ("view_taskresult", "run_task_again", "recompute_sessionreport")
 CONFIRMED = {"_form_submitted": "on"}
 OLD = timedelta(hours=2)
 
@@ -138,6 +138,9 @@ def test_a_task_that_gets_on_is_left_alone(operator: Client) -> None:
         ({"task_name": "reports.no_such"}, "It is none of the tasks of this service."),
         ({"task_name": None}, "It is none of the tasks of this service."),
         ({"task_args": json.dumps("('cut off...',)")}, "Its arguments were too long to be kept."),
+        ({"task_args": json.dumps("('first', ...)")}, "Its arguments were too long to be kept."),
+        ({"task_args": json.dumps("(['cut...'],)")}, "Its arguments were too long to be kept."),
+        ({"task_kwargs": json.dumps("{'a': 1, ...}")}, "Its arguments were too long to be kept."),
         ({"task_args": json.dumps("__import__('os')")}, "Its arguments cannot be read."),
         ({"task_args": json.dumps("5")}, "Its arguments cannot be read."),
         ({"task_args": "5"}, "Its arguments cannot be read."),
@@ -153,6 +156,25 @@ def test_what_cannot_be_run_as_it_was_is_refused(
     answer = operator.post(again(failed), CONFIRMED)
     assert answer["HX-Redirect"] == page_of(failed)
     assert why in said(operator)
+    assert not AuditEntry.objects.exists()
+
+
+def test_dots_within_an_argument_are_its_own(operator: Client) -> None:
+    failed = task(task_args=json.dumps(repr(("Doe... Jane",))))
+    operator.post(again(failed), CONFIRMED)
+    new: Any = until(TaskResult.objects.filter(status="PENDING").first)
+    assert new.task_args == failed.task_args
+
+
+@pytest.mark.parametrize("name", ["tracking.erase", "tracking.reprocess", "reports.recompute"])
+def test_who_may_not_ask_for_a_task_may_not_have_it_run_again(
+    transactional_db: None, name: str
+) -> None:
+    failed = task(task_name=name)
+    nearly = staff("nearly", "view_taskresult", "run_task_again")
+    nearly.post(again(failed), CONFIRMED)
+    nearly.post(LIST, selected(failed, confirmed="1"))
+    assert said(nearly).count("Your account may not ask for such a task.") == 2
     assert not AuditEntry.objects.exists()
 
 

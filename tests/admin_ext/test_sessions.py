@@ -10,12 +10,14 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils.timezone import now
 from pytest_django import DjangoAssertNumQueries
 
 from reports import builder
 from tests.admin_ext.cast import HOSTILE, Scene, staff, task_result
 from tests.admin_ext.test_pages import urls
 from tests.cast import Sender, at, event, sender
+from tracking.models import Session
 
 LIST = reverse("admin:tracking_session_changelist")
 
@@ -255,3 +257,15 @@ def test_the_list_shows_the_reports_numbers_only_to_who_may_see_them(scene: Scen
     }
     more = {"Speed", "Duration", "Distance", "P95 speed"}
     assert columns["colleague"] - columns["guest"] == more
+
+
+def test_events_that_have_expired_are_counted_everywhere(
+    owner: Client, scene: Scene, shop: Sender
+) -> None:
+    Session.objects.update(expired_events=1_231, last_at=now())
+    assert "1,234" in page_of(owner, scene.session)
+    for address in (LIST, "/admin/"):
+        assert "1,234" in owner.get(address).content.decode(), address
+    (live,) = owner.get("/admin/live.json").json()["board"]["sessions"]
+    assert live["events"] == 1_234
+    assert shop.get(f"/api/sessions/{scene.session}").json()["events"] == 1_234

@@ -15,6 +15,7 @@ from admin_ext import display
 from admin_ext.scheduler import Scheduler
 from admin_ext.task_results import SESSION_TASKS, UUID_PATTERN
 from tests.admin_ext.cast import HOSTILE, Scene, staff, task_result
+from tracking.models import AuditEntry
 
 LIST = reverse("admin:django_celery_results_taskresult_changelist")
 PERIODIC = reverse("admin:django_celery_beat_periodictask_changelist")
@@ -217,6 +218,9 @@ class TestWhoChangesAPeriodicTask:
     def test_who_may_add_tasks_changes_all_of_it(self, change: Any) -> None:
         changed = change("change_periodictask", "add_periodictask")
         assert {"name", "task", "args", "kwargs", "headers", "queue", "priority"} < changed
+        entry = AuditEntry.objects.get(action="record.changed")
+        runs = {"task": "tracking.erase", "args": "[1]", "kwargs": '{"a": 1}'}
+        assert entry.details.items() >= runs.items()
 
     def test_operators_see_what_it_does_and_cannot_write_there(self, often: PeriodicTask) -> None:
         PeriodicTask.objects.update(args='["an argument"]')
@@ -237,7 +241,9 @@ class TestWhoChangesAPeriodicTask:
         (840.4, "840 ms"),
         (12_340, "12.3 s"),
         (59_949, "59.9 s"),
-        (59_960, "0 min 59 s"),
+        (999.7, "1.0 s"),
+        (59_960, "1 min 00 s"),
+        (3_599_600, "1 h 00 min"),
         (245_000, "4 min 05 s"),
         (7_620_000, "2 h 07 min"),
         (273_600_000, "3 d 04 h"),

@@ -16,11 +16,11 @@ from django_celery_results.models import GroupResult, TaskResult
 
 from admin_ext import heartbeat, task_history, task_stats
 from admin_ext.schedule import next_run
-from admin_ext.stuck import judge, stuck
+from admin_ext.stuck import MOST, judge, stuck
 from admin_ext.tasks import clear_task_history
 from tests.admin_ext.cast import Scene, staff
 from tests.admin_ext.test_run_again import LIST, page_of, task, worker
-from tests.plans import plan, read_more_than_it_shows
+from tests.plans import PAGE, plan, read_more_than_it_shows
 from tracking.models import AuditEntry
 
 OVERVIEW = reverse("admin:eye_tasks_overview")
@@ -194,8 +194,9 @@ def test_what_the_overview_costs(owner: Client, full: None) -> None:
     overview(owner)
     with CaptureQueriesContext(connection) as queries:
         overview(owner)
-    # Who asks (2), workers, running and waiting tasks, beat's last tick, its turns, by the clock.
-    assert len(queries) == 8, [query["sql"][:100] for query in queries]
+    # Who asks (2), workers, the time, running and waiting tasks, beat's last tick, its turns, by the
+    # clock.
+    assert len(queries) == 9, [query["sql"][:100] for query in queries]
 
 
 def test_no_page_reads_all_tasks(owner: Client, full: None, scene: Scene) -> None:
@@ -214,6 +215,24 @@ def test_no_page_reads_all_tasks(owner: Client, full: None, scene: Scene) -> Non
             assert "Seq Scan" not in {node["Node Type"] for node in nodes}
         else:
             assert not list(filter(read_more_than_it_shows, nodes)), sql
+
+
+def test_a_backlog_is_looked_at_without_what_was_finished_before_it(
+    transactional_db: None, full: None
+) -> None:
+    finished = TaskResult.objects.filter(status="SUCCESS")
+    finished.filter(date_done__gt=now() - 60 * MINUTE).update(status="PENDING")
+    oldest = task("RETRY", age=61 * MINUTE).task_id
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE django_celery_results_taskresult")
+    by = judge()
+    with CaptureQueriesContext(connection) as queries:
+        found = stuck(by)
+    assert len(found) == MOST
+    assert found[0].task.task_id == oldest
+    for query in queries:
+        passed = sum(node.get("Rows Removed by Filter", 0) for node in plan(query["sql"]))
+        assert passed <= PAGE, query["sql"]
 
 
 def test_progress_is_not_taken_for_another_start(transactional_db: None) -> None:

@@ -1,5 +1,6 @@
 """Demo data goes the way of all events, so that what it shows is what the service computed."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from random import Random
@@ -7,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 from config import demo
-from config.visitors import SITES, Visitor
+from config.visitors import SITES, Visitor, visits
 from django.core.management import CommandError, call_command
 from django.db.models import Sum
 from django.utils.timezone import now
@@ -18,7 +19,7 @@ from admin_ext.task_results import of_session
 from reports.models import Rollup, SessionReport
 from tests.cast import Sender, event
 from tracking import event_types
-from tracking.models import Batch, Event, EventError, Receipt, Session
+from tracking.models import Application, Batch, Event, EventError, Receipt, Session
 from tracking.validation import Rejected, validate
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -78,8 +79,26 @@ def test_it_does_not_mix_with_others_unless_it_is_told_to(shop: Sender) -> None:
     shop.send(event(uuid4()))
     with pytest.raises(CommandError, match="--beside-others"):
         seeded()
+    assert [application.name for application in Application.objects.all()] == ["shop"]
     seeded("--beside-others")
     assert Session.objects.count() == 31
+
+
+def test_it_does_not_wait_for_what_others_have_in_the_inbox(shop: Sender) -> None:
+    shop.post(event(uuid4()))
+    Batch.objects.update(next_at=now() + timedelta(hours=1))
+    assert "Made 30 sessions" in seeded("--beside-others")
+    assert Batch.objects.count() == 1
+
+
+def test_nothing_in_a_visit_is_still_to_come() -> None:
+    end = now()
+    starts = [(end - timedelta(seconds=n), False) for n in range(60)]
+    made = list(visits(Random(1), starts, end))
+    for visit in made:
+        moments = [datetime.fromisoformat(json.loads(raw)["timestamp"]) for raw in visit.events]
+        assert max([visit.start, *moments]) <= visit.end <= end
+    assert sum(visit.end == end for visit in made) > 30
 
 
 @pytest.mark.parametrize("scale", ["0", "-1", "11"])
@@ -96,7 +115,7 @@ def test_only_orders_of_the_last_hours_are_wrong(shop: Sender) -> None:
     wrong = []
     for breaks_orders in (False, True):
         for _ in range(150):
-            visit = Visitor(dice, start, breaks_orders).visit()
+            visit = Visitor(dice, start, now(), breaks_orders).visit()
             owner = applications[visit.site.name]
             checked = [validate(raw, owner, now(), types) for raw in visit.events]
             wrong += [(one, breaks_orders) for one in checked if isinstance(one, Rejected)]

@@ -24,7 +24,7 @@ class SessionSerializer(serializers.ModelSerializer[Session]):
     )
     first_event = serializers.DateTimeField(source="first_at", allow_null=True)
     last_event = serializers.DateTimeField(source="last_at", allow_null=True)
-    events = serializers.IntegerField(source="event_count")
+    events = serializers.IntegerField(source="total_events")
     errors = serializers.IntegerField(source="error_count")  # type: ignore[assignment]
     stale = serializers.BooleanField()
 

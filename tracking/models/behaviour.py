@@ -54,6 +54,11 @@ class Session(models.Model):
         return f"Session {self.id}"
 
     @property
+    def total_events(self) -> int:
+        """All that it ever had, less those that were deleted."""
+        return self.event_count + self.expired_events
+
+    @property
     def stale(self) -> bool:
         return self.report_revision < self.revision
 

@@ -20,9 +20,9 @@ export function shown(value, unit, digits) {
 }
 
 export function duration(ms) {
-  if (ms < SECOND) return `${ms.toFixed(0)} ms`;
-  const s = ms / SECOND;
-  if (s < 59.95) return `${s.toFixed(1)} s`;
+  if (ms < SECOND - 0.5) return `${ms.toFixed(0)} ms`;
+  if (ms < 59.95 * SECOND) return `${(ms / SECOND).toFixed(1)} s`;
+  const s = Math.round(ms / SECOND);
   if (s < 3600) return `${Math.floor(s / 60)} min ${two(s % 60)} s`;
   if (s < 86400) return `${Math.floor(s / 3600)} h ${two((s % 3600) / 60)} min`;
   return `${Math.floor(s / 86400).toLocaleString("en")} d ${two((s % 86400) / 3600)} h`;

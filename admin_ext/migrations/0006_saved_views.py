@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("admin_ext", "0004_no_backend_cleanup"),
+        ("admin_ext", "0005_index_of_untaken_tasks"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
