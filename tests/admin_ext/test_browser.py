@@ -177,6 +177,22 @@ def test_the_dashboard_counts_while_one_looks(boss: Visitor, shop: Sender, worke
     nothing_is_wrong(boss)
 
 
+def test_a_dashboard_in_trouble_asks_no_sooner_than_else(boss: Visitor) -> None:
+    boss.page.clock.install()
+    boss.open("/admin/?period=7d")
+    boss.until("document.querySelector('[data-lag]').textContent.startsWith('Live')")
+    asked: list[str] = []
+    boss.page.on("request", lambda request: asked.append(request.url))
+    boss.context.set_offline(True)
+    boss.page.clock.fast_forward(15_000)
+    boss.until("document.querySelector('[data-lag]').textContent.includes('trying again')")
+    boss.page.clock.fast_forward(14_000)
+    boss.page.wait_for_timeout(300)
+    assert len(asked) == 1
+    boss.page.clock.fast_forward(1_000)
+    boss.wait_for(lambda: len(asked) == 2)
+
+
 def test_what_the_dashboard_shows_is_in_its_address(
     boss: Visitor, scene: Scene, shop: Sender
 ) -> None:

@@ -19,7 +19,7 @@ export function poll(ask, interval, onTrouble) {
       pause = Number.isFinite(goOn) ? goOn : interval;
     } catch {
       onTrouble();
-      pause = Math.min(2 * pause, LONGEST_MS);
+      pause = Math.max(pause, Math.min(2 * pause, LONGEST_MS));
     }
     asking = false;
     if (goOn !== false) timer = setTimeout(next, pause);
