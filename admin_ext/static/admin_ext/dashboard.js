@@ -2,16 +2,12 @@
 
 import { draw, repaint } from "./dashboard_charts.js";
 import { clock, poll, whenThemeChanges } from "./polling.js";
+import { number, write } from "./session/words.js";
 
 const FIRST_POLL_MS = 2_000;
 
 const page = document.getElementById("dashboard");
 const lag = page.querySelector("[data-lag]");
-const number = new Intl.NumberFormat("en");
-
-function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
 
 function showFigures(figures) {
   for (const { name, value, unit, note, exact, tone } of figures) {
@@ -53,7 +49,7 @@ function ranked({ label, note, count, url }, most) {
     name.append(more);
   }
   const amount = document.createElement("span");
-  amount.textContent = number.format(count);
+  amount.textContent = number(count);
   item.append(name, amount);
   return item;
 }
@@ -74,7 +70,7 @@ function show(answer) {
   showSigns(answer.signs);
   showLists(answer.lists);
   for (const [name, value] of Object.entries(answer.totals)) {
-    write(page.querySelector(`[data-total="${name}"]`), number.format(value));
+    write(page.querySelector(`[data-total="${name}"]`), number(value));
   }
   draw(answer);
 }

@@ -2,6 +2,7 @@
 
 import { Rows } from "./live_rows.js";
 import { clock, poll } from "./polling.js";
+import { number, write } from "./session/words.js";
 
 const POLL_MS = 1_000;
 const TICK_MS = 250;
@@ -14,7 +15,6 @@ const part = (name) => page.querySelector(`[data-${name}]`);
 const form = page.querySelector("form");
 const { application, find } = form.elements;
 const most = Number(page.dataset.most);
-const number = new Intl.NumberFormat("en");
 const rows = new Rows(part("rows"), part("row"), page.dataset);
 
 let run = 0; // of the polls; those of an earlier run are over
@@ -32,10 +32,6 @@ let skew = Infinity;
 let pausedAt = 0;
 
 const serverNow = () => pausedAt || Date.now() - (Number.isFinite(skew) ? skew : 0);
-
-function write(place, text) {
-  if (place.textContent !== text) place.textContent = text;
-}
 
 function address(since) {
   const url = new URL(page.dataset.url, location);
@@ -109,15 +105,15 @@ function showState() {
 }
 
 const MORE =
-  `The page shows ${number.format(most)}: those that move, latest begun first, then those that ` +
+  `The page shows ${number(most)}: those that move, latest begun first, then those that ` +
   "moved last. Choose an application to see all of its sessions.";
 
 /** `7 live sessions`, `2 of 7 live sessions`, `2 of the 500 shown of 1,234 live sessions`. */
 function countInWords(here) {
   const [all, shown] = total > most ? [total, rows.size] : [rows.size, rows.size];
-  const parts = [here, ...(here < shown && shown < all ? [`the ${number.format(shown)} shown`] : [])];
+  const parts = [here, ...(here < shown && shown < all ? [`the ${number(shown)} shown`] : [])];
   if (here < all) parts.push(all);
-  const words = parts.map((part) => (typeof part === "number" ? number.format(part) : part));
+  const words = parts.map((part) => (typeof part === "number" ? number(part) : part));
   return `${words.join(" of ")} ${all === 1 ? "live session" : "live sessions"}`;
 }
 
