@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session as SignedIn
 from django.utils.timezone import now
 from django_celery_results.models import TaskResult
 
@@ -191,6 +192,26 @@ def test_a_dashboard_in_trouble_asks_no_sooner_than_else(boss: Visitor) -> None:
     assert len(asked) == 1
     boss.page.clock.fast_forward(1_000)
     boss.wait_for(lambda: len(asked) == 2)
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [("/admin/?period=1h", "[data-lag]"), ("/admin/tasks/", "[data-trouble]")],
+)
+def test_who_is_signed_out_meanwhile_is_told_and_asks_no_more(
+    boss: Visitor, page: str, words: str
+) -> None:
+    boss.page.clock.install()
+    boss.open(page)
+    boss.page.wait_for_load_state("networkidle")
+    SignedIn.objects.all().delete()
+    boss.page.clock.fast_forward(6_000)
+    boss.until(f"document.querySelector('{words}').textContent.includes('signed out')")
+    asked: list[str] = []
+    boss.page.on("request", lambda request: asked.append(request.url))
+    boss.page.clock.fast_forward(60_000)
+    boss.page.wait_for_timeout(300)
+    assert asked == []
 
 
 def test_what_the_dashboard_shows_is_in_its_address(

@@ -1,7 +1,7 @@
 /** The dashboard: draws what its page brought along, and asks anew while its period goes on. */
 
 import { draw, repaint } from "./dashboard_charts.js";
-import { clock, poll, whenThemeChanges } from "./polling.js";
+import { clock, granted, poll, whenThemeChanges } from "./polling.js";
 import { number, write } from "./session/words.js";
 
 const FIRST_POLL_MS = 2_000;
@@ -123,12 +123,9 @@ if (first.poll_ms) {
       return first.poll_ms;
     }
     const response = await fetch(page.dataset.url, { signal, headers: { Accept: "application/json" } });
-    if (!response.ok || response.redirected) throw new Error(response.status);
-    const answer = await response.json();
+    const answer = await granted(response).json();
     show(answer);
     showLag(answer);
     return answer.poll_ms ?? false;
-  }, FIRST_POLL_MS, () => {
-    write(lag, "The service does not answer; trying again.");
-  });
+  }, FIRST_POLL_MS, (trouble) => write(lag, trouble));
 }

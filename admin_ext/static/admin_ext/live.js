@@ -1,7 +1,7 @@
 /** The page of the live sessions: asks every second for what changed. live_rows.js shows it. */
 
 import { Rows } from "./live_rows.js";
-import { clock, poll } from "./polling.js";
+import { clock, granted, poll } from "./polling.js";
 import { number, write } from "./session/words.js";
 
 const POLL_MS = 1_000;
@@ -45,10 +45,8 @@ async function ask(signal, mine) {
   const headers = { Accept: "application/json", ...(etag && { "If-None-Match": etag }) };
   const response = await fetch(address(whole ? 0 : cursor), { headers, signal });
   if (mine !== run) return;
-  if (response.redirected || response.status === 403) return leave();
   if (response.status !== 304) {
-    if (!response.ok) throw new Error(response.status);
-    const answer = await response.json();
+    const answer = await granted(response).json();
     if (mine === run) take(answer, response.headers.get("ETag"));
   }
   if (whole) wholeAt = performance.now();
@@ -63,22 +61,15 @@ function take({ now, cursor: next, board }, tag) {
   answered = true;
 }
 
-/** What stands there came before: it is no longer followed. */
-function leave() {
-  run += 1;
-  trouble = "You are signed out, or may no longer see this. Reload the page to sign in.";
-  show();
-}
-
 function start() {
   run += 1;
   const mine = run;
   poll(async (signal) => {
     if (mine === run) await ask(signal, mine);
     return mine === run;
-  }, POLL_MS, () => {
+  }, POLL_MS, (words) => {
     if (mine !== run) return;
-    trouble = `The service does not answer; trying again. This is as of ${clock(serverNow())} UTC.`;
+    trouble = `${words} This is as of ${clock(serverNow())} UTC.`;
     wholeAt = -Infinity;
     showState();
   });

@@ -1,7 +1,7 @@
 /** A session's page: what is seen of it at once, live while the session is, and its other parts. */
 
 import { tellDrawn } from "../tracking/drawn.js";
-import { poll } from "./polling.js";
+import { granted, poll } from "./polling.js";
 import { Axis } from "./session/axis.js";
 import { Charts } from "./session/charts.js";
 import { startHeatmap } from "./session/heatmap.js";
@@ -96,7 +96,7 @@ function watch(card) {
     const headers = etag ? { "If-None-Match": etag } : {};
     const response = await fetch(`${page.dataset.pointerUrl}?since=${series.cursor}`, { headers, signal });
     if (response.status === 304) return;
-    if (!response.ok) throw new Error(response.status);
+    granted(response);
     etag = response.headers.get("ETag") || "";
     series.take(await response.json());
     changed = performance.now();
@@ -116,8 +116,8 @@ function watch(card) {
     await showFacts(signal);
     if (!isLive()) return false;
     return performance.now() - changed < MOVING_MS ? MOVING_POLL_MS : POLL_MS;
-  }, POLL_MS, () => {
-    trouble = " · the service does not answer; trying again";
+  }, POLL_MS, (words) => {
+    trouble = ` · ${words}`;
     showLag();
   });
 }

@@ -1,3 +1,5 @@
+import { granted } from "../polling.js";
+
 const PAGE = 50;
 // Where text is looked for, so many events at a time are looked through.
 const MOST_LOOKED_AT = 500;
@@ -57,7 +59,5 @@ export class Events {
 }
 
 async function ask(address, signal) {
-  const response = await fetch(address, { signal });
-  if (!response.ok) throw new Error(response.status);
-  return response.json();
+  return granted(await fetch(address, { signal })).json();
 }
