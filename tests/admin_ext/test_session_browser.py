@@ -305,6 +305,13 @@ def listed(boss: Visitor) -> list[str]:
     return names
 
 
+# Presses "Show more" whenever it is there.
+LOAD_ALL = """{
+  const more = document.querySelector("[data-more]");
+  const press = () => more.hidden || more.click();
+  new MutationObserver(press).observe(more, { attributes: true });
+  press();
+}"""
 CLICKS = ["pointer / click"] * 4
 
 
@@ -387,6 +394,38 @@ class TestTheTimeline:
         shop.send(event(session, category="form", timestamp=at(just_now + 1)))
         boss.wait_for(lambda: listed(boss)[0] == "form / cta click")
         assert len(listed(boss)) == 2
+
+    @pytest.mark.parametrize("field", ["text", "name"])
+    def test_a_filter_that_finds_nothing_yet_finds_what_comes(
+        self, boss: Visitor, shop: Sender, worker: Process, field: str
+    ) -> None:
+        session = uuid4()
+        just_now = (now() - START).total_seconds() - 20
+        shop.send(event(session, timestamp=at(just_now)))
+        until(lambda: SessionReport.objects.filter(pk=session).exists())
+        boss.open(f"/admin/tracking/session/{session}/change/")
+        boss.page.fill(f"[name={field}]", "needle")
+        boss.page.wait_for_selector("text=No event passes the filter.")
+        shop.send(event(session, name="needle", timestamp=at(just_now + 1)))
+        boss.wait_for(lambda: listed(boss) == ["page interaction / needle"])
+        boss.page.wait_for_selector("text=1 event, all there are.")
+        nothing_is_wrong(boss)
+
+    def test_who_has_loaded_many_keeps_them_while_the_session_goes_on(
+        self, boss: Visitor, shop: Sender, worker: Process
+    ) -> None:
+        session = uuid4()
+        just_now = (now() - START).total_seconds() - 20
+        times = [at(just_now - n / 50) for n in range(1_010)]
+        shop.send(*[event(session, timestamp=time) for time in times[:500]])
+        shop.send(*[event(session, timestamp=time) for time in times[500:]])
+        until(lambda: SessionReport.objects.filter(pk=session, events=1_010).exists())
+        boss.open(f"/admin/tracking/session/{session}/change/")
+        boss.page.evaluate(LOAD_ALL)
+        boss.wait_for(lambda: len(listed(boss)) == 1_010)
+        shop.send(event(session, name="new", timestamp=at(just_now + 1)))
+        boss.wait_for(lambda: listed(boss)[0] == "page interaction / new")
+        assert len(listed(boss)) == 1_011
 
 
 def test_a_pages_heat_is_switched_to_clicks(boss: Visitor, walk: UUID) -> None:
