@@ -146,6 +146,25 @@ def test_a_live_session_moves_its_page(boss: Visitor, shop: Sender, worker: Proc
     nothing_is_wrong(boss)
 
 
+@pytest.mark.parametrize("minutes", [6, -6])
+def test_a_session_is_live_whatever_the_viewers_clock_shows(
+    boss: Visitor, shop: Sender, worker: Process, minutes: int
+) -> None:
+    session = uuid4()
+    just_now = (now() - START).total_seconds() - 20
+    shop.post([strokes(session, just_now)])
+    until(lambda: SessionReport.objects.filter(pk=session).exists())
+    wrong = f"{{const right = Date.now; Date.now = () => right() + {minutes} * 60_000;}}"
+    boss.context.add_init_script(wrong)
+    boss.open(f"/admin/tracking/session/{session}/change/")
+    boss.until(f"{AGE} >= 0")
+    assert 10 < boss.page.evaluate(AGE) < 120
+    assert boss.page.inner_text("[data-live-badge]").lower() == "live"
+    shop.post([strokes(session, just_now + 2)])
+    boss.page.wait_for_function(DISTANCE, arg="590")
+    nothing_is_wrong(boss)
+
+
 def test_a_live_page_asks_only_while_it_is_seen(
     boss: Visitor, shop: Sender, worker: Process
 ) -> None:

@@ -32,7 +32,11 @@ const firstAt = Date.parse(page.dataset.firstAt) || Infinity;
 const lastAt = Date.parse(page.dataset.lastAt) || 0;
 series.dataUntil = Date.parse(page.dataset.dataUntil) || 0;
 
-const isLive = () => Date.now() - Math.max(lastAt, series.dataUntil) < LIVE_MS;
+// The service's clock, whatever the viewer's shows: what it was when the page came is known.
+const [arrival] = performance.getEntriesByType("navigation");
+const skew = Date.now() - performance.now() + arrival.responseStart - Date.parse(page.dataset.now);
+const now = () => Date.now() - skew;
+const isLive = () => now() - Math.max(lastAt, series.dataUntil) < LIVE_MS;
 const start = (name, begin) => {
   const part = page.querySelector(`[${name}]`);
   return part && begin(part);
@@ -58,7 +62,7 @@ function watch(card) {
 
   function cover() {
     const live = isLive();
-    const end = live ? Date.now() : Math.max(lastAt, series.dataUntil, series.last + SECOND);
+    const end = live ? now() : Math.max(lastAt, series.dataUntil, series.last + SECOND);
     const begin = Math.min(firstAt, series.first, end - (live ? SHORTEST_LIVE_MS : SHORTEST_MS));
     axis.cover(Math.max(Number(span.value) ? end - Number(span.value) * SECOND : begin, begin), end);
   }
@@ -144,6 +148,6 @@ function showState(place, report) {
 function lagInWords() {
   if (!series.dataUntil) return "no pointer data yet";
   const until = `data up to ${new Date(series.dataUntil).toISOString().slice(11, 21)} UTC`;
-  const age = Math.max(0, Date.now() - series.dataUntil) / SECOND;
+  const age = Math.max(0, now() - series.dataUntil) / SECOND;
   return isLive() ? `${until}, ${age.toFixed(1)} s ago` : until;
 }
