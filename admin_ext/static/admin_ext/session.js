@@ -95,6 +95,13 @@ function watch(card) {
     write(lag, lagInWords() + trouble);
   }
 
+  /** The age goes on between the answers. */
+  function tick() {
+    if (document.hidden) return;
+    showLag();
+    if (!isLive()) clearInterval(ticking);
+  }
+
   /** Asks for what changed since the last time. */
   async function ask(signal) {
     const headers = etag ? { "If-None-Match": etag } : {};
@@ -111,7 +118,7 @@ function watch(card) {
     draw();
   });
   axis.addEventListener("range", draw);
-  setInterval(showLag, LAG_MS);
+  const ticking = setInterval(tick, LAG_MS);
   poll(async (signal) => {
     await ask(signal);
     trouble = "";
