@@ -75,6 +75,7 @@ DISTANCE = "(shown) => document.querySelector('[data-fact=distance_px]')?.textCo
 AGE = "parseFloat(document.querySelector('[data-lag]').textContent.split(', ')[1])"
 DRAWN = "window.drawn = 0; document.addEventListener('eye:drawn', () => (window.drawn += 1));"
 
+SHOW = "form .eye-button:text('Show')"
 TICKS = """
 window.ticks = 0;
 const real = setInterval;
@@ -230,6 +231,22 @@ def test_a_dashboard_in_trouble_asks_no_sooner_than_else(boss: Visitor) -> None:
     boss.wait_for(lambda: len(asked) == 2)
 
 
+@pytest.mark.parametrize("page", ["/admin/", "/admin/errors/"])
+def test_a_choice_is_made_with_the_keyboard_before_it_counts(boss: Visitor, page: str) -> None:
+    boss.open(page)
+    boss.page.focus("select[name=period]")
+    for _ in range(2):
+        boss.page.keyboard.press("ArrowDown")
+        boss.page.wait_for_timeout(300)
+    assert boss.page.url.endswith(page)
+    assert boss.page.evaluate("document.activeElement.value") == "30d"
+    boss.page.focus(SHOW)
+    boss.page.keyboard.press("Enter")
+    boss.page.wait_for_url("**period=30d**")
+    assert boss.page.input_value("select[name=period]") == "30d"
+    nothing_is_wrong(boss)
+
+
 @pytest.mark.parametrize(
     ("page", "words"),
     [("/admin/?period=1h", "[data-lag]"), ("/admin/tasks/", "[data-trouble]")],
@@ -254,9 +271,11 @@ def test_what_the_dashboard_shows_is_in_its_address(
     boss: Visitor, scene: Scene, shop: Sender
 ) -> None:
     roll_up()
+    boss.page.dispatch_event("select[name=period]", "pointerdown")
     boss.page.select_option("select[name=period]", label="Last hour")
     boss.page.wait_for_url("**/admin/?period=1h")
     boss.page.select_option("select[name=application]", label="shop")
+    boss.page.click(SHOW)
     boss.page.wait_for_url(f"**/admin/?application={shop.application_id}&period=1h")
     boss.page.click("[data-chart=arrivals] summary")
     boss.page.click("[data-chart=arrivals] tr:has(td:nth-child(2):text-is('3')) a")

@@ -1,5 +1,6 @@
 /** The dashboard: draws what its page brought along, and asks anew while its period goes on. */
 
+import { submitWhenPointed } from "./choices.js";
 import { draw, repaint } from "./dashboard_charts.js";
 import { clock, granted, poll, whenThemeChanges } from "./polling.js";
 import { number, write } from "./session/words.js";
@@ -94,11 +95,9 @@ function listenToScope(form) {
     for (const input of span.querySelectorAll("input")) input.disabled = span.hidden;
     period.disabled = false;
   };
-  period.addEventListener("change", () => {
-    ask();
-    if (period.value) form.requestSubmit();
-  });
-  application.addEventListener("change", () => form.requestSubmit());
+  period.addEventListener("change", ask);
+  // The times of a custom period are still to be chosen.
+  submitWhenPointed(form, () => period.value);
   // The address names only what was chosen.
   form.addEventListener("submit", () => {
     for (const choice of [period, application]) choice.disabled = !choice.value;

@@ -1,10 +1,11 @@
 /** The page of grouped errors: its filters and its dialogs. */
 
+import { submitWhenPointed } from "./choices.js";
 import { many } from "./session/words.js";
 
 const narrowing = document.querySelector("[data-narrowing]");
 
-narrowing.addEventListener("change", () => narrowing.requestSubmit());
+submitWhenPointed(narrowing);
 // An address to be passed on says only what was chosen.
 narrowing.addEventListener("formdata", ({ formData }) => {
   for (const [name, value] of [...formData]) if (value === "") formData.delete(name);
