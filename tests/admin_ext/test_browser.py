@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session as SignedIn
 from django.utils.timezone import now
 from django_celery_results.models import TaskResult
 
@@ -76,6 +77,12 @@ DRAWN = "window.drawn = 0; document.addEventListener('eye:drawn', () => (window.
 
 # Long enough for a page to notice that something in it has another size.
 FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+SHOW = "form .eye-button:text('Show')"
+TICKS = """
+window.ticks = 0;
+const real = setInterval;
+window.setInterval = (call, ms) => real(() => ((window.ticks += 1), call()), ms);
+"""
 
 PAGES = (
     "/admin/",
@@ -126,6 +133,16 @@ def test_every_page_keeps_to_its_policy_and_fits(boss: Visitor, everything: Scen
         nothing_is_wrong(boss)
 
 
+def test_the_page_of_a_session_that_has_ended_comes_to_rest(boss: Visitor, scene: Scene) -> None:
+    boss.context.add_init_script(TICKS)
+    boss.open(f"/admin/tracking/session/{scene.session}/change/")
+    boss.until("ticks > 0")
+    assert boss.page.inner_text("[data-live-badge]").lower() == "ended"
+    ticks = boss.page.evaluate("ticks")
+    boss.page.wait_for_timeout(1_000)
+    assert boss.page.evaluate("ticks") == ticks
+
+
 def test_the_charts_of_a_session_draw(boss: Visitor, scene: Scene) -> None:
     boss.open(f"/admin/tracking/session/{scene.session}/change/")
     until(lambda: points(boss, "speed") > 0 and points(boss, "distance") > 0)
@@ -148,6 +165,25 @@ def test_a_live_session_moves_its_page(boss: Visitor, shop: Sender, worker: Proc
     nothing_is_wrong(boss)
 
 
+@pytest.mark.parametrize("minutes", [6, -6])
+def test_a_session_is_live_whatever_the_viewers_clock_shows(
+    boss: Visitor, shop: Sender, worker: Process, minutes: int
+) -> None:
+    session = uuid4()
+    just_now = (now() - START).total_seconds() - 20
+    shop.post([strokes(session, just_now)])
+    until(lambda: SessionReport.objects.filter(pk=session).exists())
+    wrong = f"{{const right = Date.now; Date.now = () => right() + {minutes} * 60_000;}}"
+    boss.context.add_init_script(wrong)
+    boss.open(f"/admin/tracking/session/{session}/change/")
+    boss.until(f"{AGE} >= 0")
+    assert 10 < boss.page.evaluate(AGE) < 120
+    assert boss.page.inner_text("[data-live-badge]").lower() == "live"
+    shop.post([strokes(session, just_now + 2)])
+    boss.page.wait_for_function(DISTANCE, arg="590")
+    nothing_is_wrong(boss)
+
+
 def test_a_live_page_asks_only_while_it_is_seen(
     boss: Visitor, shop: Sender, worker: Process
 ) -> None:
@@ -163,8 +199,9 @@ def test_a_live_page_asks_only_while_it_is_seen(
     boss.page.on("request", lambda request: asked.append(request.url))
     shop.post([strokes(session, just_now + 2)])
     until(lambda: SessionReport.objects.filter(pk=session, samples=120).exists())
-    boss.until(f"{AGE} > {boss.page.evaluate(AGE) + 1}")
-    assert asked == []
+    age = boss.page.evaluate(AGE)
+    boss.page.wait_for_timeout(1_000)
+    assert (asked, boss.page.evaluate(AGE)) == ([], age)
     boss.page.evaluate("comeBack()")
     boss.page.wait_for_function(DISTANCE, arg="590")
     nothing_is_wrong(boss)
@@ -180,13 +217,67 @@ def test_the_dashboard_counts_while_one_looks(boss: Visitor, shop: Sender, worke
     nothing_is_wrong(boss)
 
 
+def test_a_dashboard_in_trouble_asks_no_sooner_than_else(boss: Visitor) -> None:
+    boss.page.clock.install()
+    boss.open("/admin/?period=7d")
+    boss.until("document.querySelector('[data-lag]').textContent.startsWith('Live')")
+    asked: list[str] = []
+    boss.page.on("request", lambda request: asked.append(request.url))
+    boss.context.set_offline(True)
+    boss.page.clock.fast_forward(15_000)
+    boss.until("document.querySelector('[data-lag]').textContent.includes('trying again')")
+    boss.page.clock.fast_forward(14_000)
+    boss.page.wait_for_timeout(300)
+    assert len(asked) == 1
+    boss.page.clock.fast_forward(1_000)
+    boss.wait_for(lambda: len(asked) == 2)
+
+
+@pytest.mark.parametrize("page", ["/admin/", "/admin/errors/"])
+def test_a_choice_is_made_with_the_keyboard_before_it_counts(boss: Visitor, page: str) -> None:
+    boss.open(page)
+    boss.page.focus("select[name=period]")
+    for _ in range(2):
+        boss.page.keyboard.press("ArrowDown")
+        boss.page.wait_for_timeout(300)
+    assert boss.page.url.endswith(page)
+    assert boss.page.evaluate("document.activeElement.value") == "30d"
+    boss.page.focus(SHOW)
+    boss.page.keyboard.press("Enter")
+    boss.page.wait_for_url("**period=30d**")
+    assert boss.page.input_value("select[name=period]") == "30d"
+    nothing_is_wrong(boss)
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [("/admin/?period=1h", "[data-lag]"), ("/admin/tasks/", "[data-trouble]")],
+)
+def test_who_is_signed_out_meanwhile_is_told_and_asks_no_more(
+    boss: Visitor, page: str, words: str
+) -> None:
+    boss.page.clock.install()
+    boss.open(page)
+    boss.page.wait_for_load_state("networkidle")
+    SignedIn.objects.all().delete()
+    boss.page.clock.fast_forward(6_000)
+    boss.until(f"document.querySelector('{words}').textContent.includes('signed out')")
+    asked: list[str] = []
+    boss.page.on("request", lambda request: asked.append(request.url))
+    boss.page.clock.fast_forward(60_000)
+    boss.page.wait_for_timeout(300)
+    assert asked == []
+
+
 def test_what_the_dashboard_shows_is_in_its_address(
     boss: Visitor, scene: Scene, shop: Sender
 ) -> None:
     roll_up()
+    boss.page.dispatch_event("select[name=period]", "pointerdown")
     boss.page.select_option("select[name=period]", label="Last hour")
     boss.page.wait_for_url("**/admin/?period=1h")
     boss.page.select_option("select[name=application]", label="shop")
+    boss.page.click(SHOW)
     boss.page.wait_for_url(f"**/admin/?application={shop.application_id}&period=1h")
     boss.page.click("[data-chart=arrivals] summary")
     boss.page.click("[data-chart=arrivals] tr:has(td:nth-child(2):text-is('3')) a")

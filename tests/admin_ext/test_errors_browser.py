@@ -89,6 +89,7 @@ def test_an_address_says_only_what_was_chosen(boss: Visitor, shop: Sender) -> No
     all_counted()
     boss.open("/admin/errors/")
     boss.page.select_option("[name=code]", "empty")
+    boss.page.click("[data-narrowing] button")
     boss.page.wait_for_url("**code=empty**")
     assert boss.page.url.endswith("/admin/errors/?period=24h&code=empty&order=newest")
     nothing_is_wrong(boss)

@@ -8,12 +8,14 @@ from uuid import UUID, uuid4
 import pytest
 from django.contrib.auth.models import User
 from django.utils.timezone import now
+from playwright.sync_api import Route
 
 from reports.models import SessionReport
 from tests.admin_ext.cast import HOSTILE
 from tests.admin_ext.test_browser import PASSWORD, boss, nothing_is_wrong
 from tests.cast import START, Sender, at, event, path
 from tests.e2e.conftest import Visitor, browser, chromium, playwright, visitor, window
+from tests.e2e.test_capture import AWAY
 from tests.processes import Process
 from tests.waiting import until
 from tracking.models import Event
@@ -303,6 +305,13 @@ def listed(boss: Visitor) -> list[str]:
     return names
 
 
+# Presses "Show more" whenever it is there.
+LOAD_ALL = """{
+  const more = document.querySelector("[data-more]");
+  const press = () => more.hidden || more.click();
+  new MutationObserver(press).observe(more, { attributes: true });
+  press();
+}"""
 CLICKS = ["pointer / click"] * 4
 
 
@@ -386,6 +395,38 @@ class TestTheTimeline:
         boss.wait_for(lambda: listed(boss)[0] == "form / cta click")
         assert len(listed(boss)) == 2
 
+    @pytest.mark.parametrize("field", ["text", "name"])
+    def test_a_filter_that_finds_nothing_yet_finds_what_comes(
+        self, boss: Visitor, shop: Sender, worker: Process, field: str
+    ) -> None:
+        session = uuid4()
+        just_now = (now() - START).total_seconds() - 20
+        shop.send(event(session, timestamp=at(just_now)))
+        until(lambda: SessionReport.objects.filter(pk=session).exists())
+        boss.open(f"/admin/tracking/session/{session}/change/")
+        boss.page.fill(f"[name={field}]", "needle")
+        boss.page.wait_for_selector("text=No event passes the filter.")
+        shop.send(event(session, name="needle", timestamp=at(just_now + 1)))
+        boss.wait_for(lambda: listed(boss) == ["page interaction / needle"])
+        boss.page.wait_for_selector("text=1 event, all there are.")
+        nothing_is_wrong(boss)
+
+    def test_who_has_loaded_many_keeps_them_while_the_session_goes_on(
+        self, boss: Visitor, shop: Sender, worker: Process
+    ) -> None:
+        session = uuid4()
+        just_now = (now() - START).total_seconds() - 20
+        times = [at(just_now - n / 50) for n in range(1_010)]
+        shop.send(*[event(session, timestamp=time) for time in times[:500]])
+        shop.send(*[event(session, timestamp=time) for time in times[500:]])
+        until(lambda: SessionReport.objects.filter(pk=session, events=1_010).exists())
+        boss.open(f"/admin/tracking/session/{session}/change/")
+        boss.page.evaluate(LOAD_ALL)
+        boss.wait_for(lambda: len(listed(boss)) == 1_010)
+        shop.send(event(session, name="new", timestamp=at(just_now + 1)))
+        boss.wait_for(lambda: listed(boss)[0] == "page interaction / new")
+        assert len(listed(boss)) == 1_011
+
 
 def test_a_pages_heat_is_switched_to_clicks(boss: Visitor, walk: UUID) -> None:
     open_session(boss, walk)
@@ -395,6 +436,65 @@ def test_a_pages_heat_is_switched_to_clicks(boss: Visitor, walk: UUID) -> None:
     assert boss.page.inner_text(note).startswith("4 clicks, at most 4 in one place.")
     boss.page.select_option("[data-heat-pages] select", label="/cart")
     boss.until(f"document.querySelector('{note}').textContent.startsWith('No click')")
+
+
+HEAT_NOTE = "document.querySelector('[data-heat-note]').textContent"
+HEAT_PAGE = "document.querySelector('[data-heat-pages] select').selectedOptions[0].label"
+
+
+class TestTheHeatmap:
+    def test_the_page_that_was_chosen_last_is_shown_whichever_answer_comes_last(
+        self, boss: Visitor, walk: UUID
+    ) -> None:
+        open_session(boss, walk)
+        boss.until(f"{HEAT_PAGE} === '/'")
+        held: list[Route] = []
+        boss.page.route("**/heat.json?*page=%2Fcart", lambda route: held.append(route))
+        boss.page.select_option("[data-heat-pages] select", label="/cart")
+        boss.wait_for(lambda: held)
+        boss.page.select_option("[data-heat-pages] select", label="/")
+        boss.page.wait_for_timeout(500)
+        held[0].continue_()
+        boss.page.wait_for_timeout(500)
+        assert boss.page.evaluate(HEAT_PAGE) == "/"
+
+    def test_what_it_shows_can_be_chosen_before_it_is_there(
+        self, boss: Visitor, walk: UUID
+    ) -> None:
+        held: list[Route] = []
+        boss.page.route("**/heat.json*", lambda route: held.append(route))
+        open_session(boss, walk)
+        boss.wait_for(lambda: held)
+        boss.page.check("[name=heat][value=click]")
+        held[0].continue_()
+        boss.page.wait_for_selector("text=4 clicks, at most 4 in one place.")
+        nothing_is_wrong(boss)
+
+    def test_it_asks_again_where_it_can_help_and_somebody_looks(
+        self, boss: Visitor, walk: UUID
+    ) -> None:
+        asked: list[str] = []
+        status = 503
+
+        def refuse(route: Route) -> None:
+            asked.append(route.request.url)
+            route.fulfill(status=status)
+
+        boss.context.add_init_script(AWAY)
+        boss.page.clock.install()
+        boss.page.route("**/heat.json*", refuse)
+        boss.open(f"/admin/tracking/session/{walk}/change/")
+        boss.until(f"{HEAT_NOTE}.includes('trying again')")
+        boss.page.evaluate("leave()")
+        boss.page.clock.fast_forward(60_000)
+        boss.page.wait_for_timeout(300)
+        assert len(asked) == 1
+        status = 403
+        boss.page.evaluate("comeBack()")
+        boss.until(f"{HEAT_NOTE}.includes('signed out')")
+        boss.page.clock.fast_forward(60_000)
+        boss.page.wait_for_timeout(300)
+        assert len(asked) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,15 @@
 /** The dashboard: draws what its page brought along, and asks anew while its period goes on. */
 
+import { submitWhenPointed } from "./choices.js";
 import { draw, repaint } from "./dashboard_charts.js";
-import { poll, whenThemeChanges } from "./polling.js";
+import { granted, poll, whenThemeChanges } from "./polling.js";
+import { number, write } from "./session/words.js";
 import { clock, local } from "./times.js";
 
 const FIRST_POLL_MS = 2_000;
 
 const page = document.getElementById("dashboard");
 const lag = page.querySelector("[data-lag]");
-const number = new Intl.NumberFormat("en");
-
-function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
 
 function showFigures(figures) {
   for (const { name, value, unit, note, exact, tone } of figures) {
@@ -54,7 +51,7 @@ function ranked({ label, note, count, url }, most) {
     name.append(more);
   }
   const amount = document.createElement("span");
-  amount.textContent = number.format(count);
+  amount.textContent = number(count);
   item.append(name, amount);
   return item;
 }
@@ -75,7 +72,7 @@ function show(answer) {
   showSigns(answer.signs);
   showLists(answer.lists);
   for (const [name, value] of Object.entries(answer.totals)) {
-    write(page.querySelector(`[data-total="${name}"]`), number.format(value));
+    write(page.querySelector(`[data-total="${name}"]`), number(value));
   }
   draw(answer);
 }
@@ -99,11 +96,9 @@ function listenToScope(form) {
     for (const input of span.querySelectorAll("input")) input.disabled = span.hidden;
     period.disabled = false;
   };
-  period.addEventListener("change", () => {
-    ask();
-    if (period.value) form.requestSubmit();
-  });
-  application.addEventListener("change", () => form.requestSubmit());
+  period.addEventListener("change", ask);
+  // The times of a custom period are still to be chosen.
+  submitWhenPointed(form, () => period.value);
   // The address names only what was chosen.
   form.addEventListener("submit", () => {
     for (const choice of [period, application]) choice.disabled = !choice.value;
@@ -128,12 +123,9 @@ if (first.poll_ms) {
       return first.poll_ms;
     }
     const response = await fetch(page.dataset.url, { signal, headers: { Accept: "application/json" } });
-    if (!response.ok || response.redirected) throw new Error(response.status);
-    const answer = await response.json();
+    const answer = await granted(response).json();
     show(answer);
     showLag(answer);
     return answer.poll_ms ?? false;
-  }, FIRST_POLL_MS, () => {
-    write(lag, "The service does not answer; trying again.");
-  });
+  }, FIRST_POLL_MS, (trouble) => write(lag, trouble));
 }

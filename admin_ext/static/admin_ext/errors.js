@@ -1,17 +1,15 @@
 /** The page of grouped errors: its filters and its dialogs. */
 
-const narrowing = document.querySelector("[data-narrowing]");
-const number = new Intl.NumberFormat("en");
+import { submitWhenPointed } from "./choices.js";
+import { many } from "./session/words.js";
 
-narrowing.addEventListener("change", () => narrowing.requestSubmit());
+const narrowing = document.querySelector("[data-narrowing]");
+
+submitWhenPointed(narrowing);
 // An address to be passed on says only what was chosen.
 narrowing.addEventListener("formdata", ({ formData }) => {
   for (const [name, value] of [...formData]) if (value === "") formData.delete(name);
 });
-
-function told(count) {
-  return `${number.format(count)} open error${count === 1 ? "" : "s"}`;
-}
 
 for (const button of document.querySelectorAll("[data-open]")) {
   button.addEventListener("click", () => {
@@ -20,7 +18,7 @@ for (const button of document.querySelectorAll("[data-open]")) {
     dialog.querySelector("form").action = url;
     dialog.querySelector("[data-what]").textContent = what;
     const counted = dialog.querySelector("[data-count]");
-    if (counted) counted.textContent = told(Number(count));
+    if (counted) counted.textContent = many(Number(count), "open error");
     dialog.showModal();
   });
 }

@@ -1,7 +1,8 @@
 /** The page of the live sessions: asks every second for what changed. live_rows.js shows it. */
 
 import { Rows } from "./live_rows.js";
-import { poll } from "./polling.js";
+import { granted, poll } from "./polling.js";
+import { number, write } from "./session/words.js";
 import { clock } from "./times.js";
 
 const POLL_MS = 1_000;
@@ -15,7 +16,6 @@ const part = (name) => page.querySelector(`[data-${name}]`);
 const form = page.querySelector("form");
 const { application, find } = form.elements;
 const most = Number(page.dataset.most);
-const number = new Intl.NumberFormat("en");
 const rows = new Rows(part("rows"), part("row"), page.dataset);
 
 let run = 0; // of the polls; those of an earlier run are over
@@ -34,10 +34,6 @@ let pausedAt = 0;
 
 const serverNow = () => pausedAt || Date.now() - (Number.isFinite(skew) ? skew : 0);
 
-function write(place, text) {
-  if (place.textContent !== text) place.textContent = text;
-}
-
 function address(since) {
   const url = new URL(page.dataset.url, location);
   url.searchParams.set("since", since);
@@ -50,10 +46,8 @@ async function ask(signal, mine) {
   const headers = { Accept: "application/json", ...(etag && { "If-None-Match": etag }) };
   const response = await fetch(address(whole ? 0 : cursor), { headers, signal });
   if (mine !== run) return;
-  if (response.redirected || response.status === 403) return leave();
   if (response.status !== 304) {
-    if (!response.ok) throw new Error(response.status);
-    const answer = await response.json();
+    const answer = await granted(response).json();
     if (mine === run) take(answer, response.headers.get("ETag"));
   }
   if (whole) wholeAt = performance.now();
@@ -68,22 +62,15 @@ function take({ now, cursor: next, board }, tag) {
   answered = true;
 }
 
-/** What stands there came before: it is no longer followed. */
-function leave() {
-  run += 1;
-  trouble = "You are signed out, or may no longer see this. Reload the page to sign in.";
-  show();
-}
-
 function start() {
   run += 1;
   const mine = run;
   poll(async (signal) => {
     if (mine === run) await ask(signal, mine);
     return mine === run;
-  }, POLL_MS, () => {
+  }, POLL_MS, (words) => {
     if (mine !== run) return;
-    trouble = `The service does not answer; trying again. This is as of ${clock(serverNow())}.`;
+    trouble = `${words} This is as of ${clock(serverNow())}.`;
     wholeAt = -Infinity;
     showState();
   });
@@ -110,15 +97,15 @@ function showState() {
 }
 
 const MORE =
-  `The page shows ${number.format(most)}: those that move, latest begun first, then those that ` +
+  `The page shows ${number(most)}: those that move, latest begun first, then those that ` +
   "moved last. Choose an application to see all of its sessions.";
 
 /** `7 live sessions`, `2 of 7 live sessions`, `2 of the 500 shown of 1,234 live sessions`. */
 function countInWords(here) {
   const [all, shown] = total > most ? [total, rows.size] : [rows.size, rows.size];
-  const parts = [here, ...(here < shown && shown < all ? [`the ${number.format(shown)} shown`] : [])];
+  const parts = [here, ...(here < shown && shown < all ? [`the ${number(shown)} shown`] : [])];
   if (here < all) parts.push(all);
-  const words = parts.map((part) => (typeof part === "number" ? number.format(part) : part));
+  const words = parts.map((part) => (typeof part === "number" ? number(part) : part));
   return `${words.join(" of ")} ${all === 1 ? "live session" : "live sessions"}`;
 }
 

@@ -3,6 +3,7 @@
  * are written. While somebody points at one, each keeps its place.
  */
 
+import { many, number, write } from "./session/words.js";
 import { shape } from "./sparkline.js";
 
 const SECOND = 1_000;
@@ -14,13 +15,7 @@ const SLIDE = { duration: 260, easing: "ease-out" };
 const MARGIN = "240px";
 const KEYS = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity };
 
-const number = new Intl.NumberFormat("en");
-const rate = new Intl.NumberFormat("en", { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const still = matchMedia("(prefers-reduced-motion: reduce)");
-
-function write(place, text) {
-  if (place.textContent !== text) place.textContent = text;
-}
 
 /** Text that its place may cut off: on hover it is told whole. */
 function writeAll(place, text) {
@@ -34,7 +29,7 @@ function span(ms) {
   const two = (n) => String(Math.floor(n)).padStart(2, "0");
   if (s < 60) return `${s} s`;
   if (s < 3600) return `${Math.floor(s / 60)} min ${two(s % 60)} s`;
-  return `${number.format(Math.floor(s / 3600))} h ${two((s % 3600) / 60)} min`;
+  return `${number(Math.floor(s / 3600))} h ${two((s % 3600) / 60)} min`;
 }
 
 class Row {
@@ -70,11 +65,11 @@ class Row {
     const moves = this.age(now) < movingMs;
     writeAll(parts.applications, session.applications);
     writeAll(parts.page, session.page);
-    write(parts.distance, session.distance_px === null ? "–" : `${number.format(Math.round(session.distance_px))} px`);
-    write(parts.rate, rate.format(moves ? session.events_per_s : 0));
+    write(parts.distance, session.distance_px === null ? "–" : `${number(session.distance_px)} px`);
+    write(parts.rate, number(moves ? session.events_per_s : 0, 1));
     write(parts.age, span(this.age(now)));
     write(parts.duration, span(session.last - session.first));
-    write(parts.errors, session.errors === 1 ? "1 error" : `${number.format(session.errors)} errors`);
+    write(parts.errors, many(session.errors, "error"));
     parts.errors.hidden = !session.errors;
     this.element.classList.toggle("live-moves", moves);
     this.element.classList.toggle("live-gone", this.gone);
@@ -84,7 +79,7 @@ class Row {
   draw(now) {
     const { path, peak } = shape(this.session, now);
     if (path !== this.drawn) this.parts.line.setAttribute("d", (this.drawn = path));
-    write(this.parts.peak, peak ? `${number.format(peak)} px/s` : "at rest");
+    write(this.parts.peak, peak ? `${number(peak)} px/s` : "at rest");
   }
 }
 

@@ -1,9 +1,22 @@
 const LONGEST_MS = 10_000;
+const GONE = [401, 403, 404];
+const AWAY = "The service does not answer; trying again.";
+const REFUSED = "You are signed out, or may no longer see this. Reload the page to sign in.";
+
+/** Asking again would not help: who asks is signed out, or it is not theirs to see, or is gone. */
+class Refused extends Error {}
+
+/** The response, where it is what was asked for. */
+export function granted(response) {
+  if (response.redirected || GONE.includes(response.status)) throw new Refused();
+  if (!response.ok) throw new Error(response.status);
+  return response;
+}
 
 /**
  * Calls `ask` every `interval` milliseconds while the page is visible, never two at a time, until
  * it gives false; a number that it gives is the pause to the next call. Where it throws, `onTrouble`
- * says so on the page, and the next call comes later.
+ * gets the words for the page, and the next call comes later, if it can help: see `granted`.
  */
 export function poll(ask, interval, onTrouble) {
   let timer = 0;
@@ -17,9 +30,10 @@ export function poll(ask, interval, onTrouble) {
     try {
       goOn = await ask(AbortSignal.timeout(LONGEST_MS));
       pause = Number.isFinite(goOn) ? goOn : interval;
-    } catch {
-      onTrouble();
-      pause = Math.min(2 * pause, LONGEST_MS);
+    } catch (error) {
+      goOn = !(error instanceof Refused);
+      onTrouble(goOn ? AWAY : REFUSED);
+      pause = Math.max(pause, Math.min(2 * pause, LONGEST_MS));
     }
     asking = false;
     if (goOn !== false) timer = setTimeout(next, pause);

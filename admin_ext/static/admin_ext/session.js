@@ -1,7 +1,7 @@
 /** A session's page: what is seen of it at once, live while the session is, and its other parts. */
 
 import { tellDrawn } from "../tracking/drawn.js";
-import { poll } from "./polling.js";
+import { granted, poll } from "./polling.js";
 import { Axis } from "./session/axis.js";
 import { Charts } from "./session/charts.js";
 import { startHeatmap } from "./session/heatmap.js";
@@ -33,7 +33,11 @@ const firstAt = Date.parse(page.dataset.firstAt) || Infinity;
 const lastAt = Date.parse(page.dataset.lastAt) || 0;
 series.dataUntil = Date.parse(page.dataset.dataUntil) || 0;
 
-const isLive = () => Date.now() - Math.max(lastAt, series.dataUntil) < LIVE_MS;
+// The service's clock, whatever the viewer's shows: what it was when the page came is known.
+const [arrival] = performance.getEntriesByType("navigation");
+const skew = Date.now() - performance.now() + arrival.responseStart - Date.parse(page.dataset.now);
+const now = () => Date.now() - skew;
+const isLive = () => now() - Math.max(lastAt, series.dataUntil) < LIVE_MS;
 const start = (name, begin) => {
   const part = page.querySelector(`[${name}]`);
   return part && begin(part);
@@ -59,7 +63,7 @@ function watch(card) {
 
   function cover() {
     const live = isLive();
-    const end = live ? Date.now() : Math.max(lastAt, series.dataUntil, series.last + SECOND);
+    const end = live ? now() : Math.max(lastAt, series.dataUntil, series.last + SECOND);
     const begin = Math.min(firstAt, series.first, end - (live ? SHORTEST_LIVE_MS : SHORTEST_MS));
     axis.cover(Math.max(Number(span.value) ? end - Number(span.value) * SECOND : begin, begin), end);
   }
@@ -92,12 +96,19 @@ function watch(card) {
     write(lag, lagInWords() + trouble);
   }
 
+  /** The age goes on between the answers. */
+  function tick() {
+    if (document.hidden) return;
+    showLag();
+    if (!isLive()) clearInterval(ticking);
+  }
+
   /** Asks for what changed since the last time. */
   async function ask(signal) {
     const headers = etag ? { "If-None-Match": etag } : {};
     const response = await fetch(`${page.dataset.pointerUrl}?since=${series.cursor}`, { headers, signal });
     if (response.status === 304) return;
-    if (!response.ok) throw new Error(response.status);
+    granted(response);
     etag = response.headers.get("ETag") || "";
     series.take(await response.json());
     changed = performance.now();
@@ -108,7 +119,7 @@ function watch(card) {
     draw();
   });
   axis.addEventListener("range", draw);
-  setInterval(showLag, LAG_MS);
+  const ticking = setInterval(tick, LAG_MS);
   poll(async (signal) => {
     await ask(signal);
     trouble = "";
@@ -117,8 +128,8 @@ function watch(card) {
     await showFacts(signal);
     if (!isLive()) return false;
     return performance.now() - changed < MOVING_MS ? MOVING_POLL_MS : POLL_MS;
-  }, POLL_MS, () => {
-    trouble = " · the service does not answer; trying again";
+  }, POLL_MS, (words) => {
+    trouble = ` · ${words}`;
     showLag();
   });
 }
@@ -147,6 +158,6 @@ function showState(place, report) {
 function lagInWords() {
   if (!series.dataUntil) return "no pointer data yet";
   const until = `data up to ${local(series.dataUntil).slice(11, 21)}`;
-  const age = Math.max(0, Date.now() - series.dataUntil) / SECOND;
+  const age = Math.max(0, now() - series.dataUntil) / SECOND;
   return isLive() ? `${until}, ${age.toFixed(1)} s ago` : until;
 }

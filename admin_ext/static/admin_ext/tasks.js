@@ -1,6 +1,7 @@
 /** The overview of tasks: reads itself again every five seconds, and stays where it was scrolled to. */
 
-import { poll } from "./polling.js";
+import { granted, poll } from "./polling.js";
+import { write } from "./session/words.js";
 
 const POLL_MS = 5_000;
 let overview = document.getElementById("overview");
@@ -26,9 +27,10 @@ poll(async (signal) => {
     return true;
   }
   const response = await fetch(location.href, { signal });
-  if (!response.ok || response.redirected) throw new Error(response.status);
-  show(await response.text());
+  show(await granted(response).text());
   return true;
-}, POLL_MS, () => {
-  overview.querySelector("[data-trouble]").hidden = false;
+}, POLL_MS, (words) => {
+  const trouble = overview.querySelector("[data-trouble]");
+  trouble.hidden = false;
+  write(trouble, `– ${words}`);
 });

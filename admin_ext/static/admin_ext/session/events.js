@@ -1,3 +1,5 @@
+import { granted } from "../polling.js";
+
 const PAGE = 50;
 // Where text is looked for, so many events at a time are looked through.
 const MOST_LOOKED_AT = 500;
@@ -7,6 +9,8 @@ export class Events {
   #address;
   #next;
   #filter;
+  // When the latest was that came, whether it passed or not; only where the latest come first.
+  #newest;
   looked = 0;
 
   /** `filter`: category (`is:…`, `not:…` or empty), name, text and ordering. */
@@ -31,6 +35,7 @@ export class Events {
     while (this.#next && found < PAGE && looked < MOST_LOOKED_AT) {
       const answer = await ask(this.#next, signal);
       this.#next = answer.next;
+      this.#newest ??= answer.results[0]?.timestamp;
       looked += answer.results.length;
       this.looked += answer.results.length;
       const passed = answer.results.filter((event) => this.#passes(event));
@@ -39,11 +44,12 @@ export class Events {
     }
   }
 
-  /** What happened at a time or later, latest first; null where that is more than a page. */
-  async since(timestamp, signal) {
+  /** What has come since the last look, latest first; null where that is more than a page. */
+  async fresh(signal) {
     const address = new URL(this.#address);
-    address.searchParams.set("timestamp_after", timestamp);
+    if (this.#newest) address.searchParams.set("timestamp_after", this.#newest);
     const answer = await ask(address, signal);
+    this.#newest = answer.results[0]?.timestamp ?? this.#newest;
     return answer.next ? null : answer.results.filter((event) => this.#passes(event));
   }
 
@@ -57,7 +63,5 @@ export class Events {
 }
 
 async function ask(address, signal) {
-  const response = await fetch(address, { signal });
-  if (!response.ok) throw new Error(response.status);
-  return response.json();
+  return granted(await fetch(address, { signal })).json();
 }

@@ -1,4 +1,4 @@
-import { whenThemeChanges } from "../polling.js";
+import { granted, poll, whenThemeChanges } from "../polling.js";
 import { many, number, visible, write } from "./words.js";
 
 // From few to many, as in the service's own pictures.
@@ -18,6 +18,7 @@ export function startHeatmap(section) {
 class Heatmap {
   #asked = -Infinity;
   #timer = 0;
+  #going = new AbortController();
 
   constructor(section) {
     this.section = section;
@@ -42,30 +43,40 @@ class Heatmap {
     return this.section.querySelector("[name=heat]:checked").value;
   }
 
-  async #load() {
+  /** The last question counts, whichever answer comes last. */
+  #load() {
     clearTimeout(this.#timer);
     this.#timer = 0;
+    this.#going.abort();
+    this.#going = new AbortController();
+    const { signal } = this.#going;
+    poll(async (limit) => {
+      if (!signal.aborted) await this.#ask(AbortSignal.any([signal, limit]));
+      return false;
+    }, RETRY_MS, (words) => signal.aborted || write(this.note, words));
+  }
+
+  async #ask(signal) {
     this.#asked = performance.now();
     const { application, page } = this.pages.selectedOptions[0]?.dataset ?? {};
     const query = page === undefined ? "" : `?${new URLSearchParams({ application, page })}`;
-    try {
-      const response = await fetch(this.section.dataset.heatUrl + query);
-      if (!response.ok) throw new Error(response.status);
-      this.heat = await response.json();
-      this.#show();
-    } catch {
-      write(this.note, "The service does not answer; trying again …");
-      this.#timer = setTimeout(() => this.#load(), RETRY_MS);
-    }
+    this.heat = await granted(await fetch(this.section.dataset.heatUrl + query, { signal })).json();
+    this.#offer(this.heat);
+    this.#show();
+  }
+
+  #offer({ pages, shown }) {
+    this.box.hidden = pages.length === 0;
+    this.section.querySelector("[data-heat-pages]").hidden = pages.length === 0;
+    const several = new Set(pages.map((page) => page.application)).size > 1;
+    this.pages.replaceChildren(...pages.map((page, n) => option(page, several, n === shown)));
   }
 
   #show() {
-    const { pages, shown } = this.heat;
-    this.box.hidden = pages.length === 0;
-    this.section.querySelector("[data-heat-pages]").hidden = pages.length === 0;
-    if (!pages.length) return write(this.note, "No movement on a page whose path was told has been recorded.");
-    const several = new Set(pages.map((page) => page.application)).size > 1;
-    this.pages.replaceChildren(...pages.map((page, n) => option(page, several, n === shown)));
+    if (!this.heat) return;
+    if (!this.heat.pages.length) {
+      return write(this.note, "No movement on a page whose path was told has been recorded.");
+    }
     write(this.note, inWords(this.heat[this.kind], ONE[this.kind]));
     this.#draw();
   }

@@ -1,4 +1,4 @@
-import { poll, whenThemeChanges } from "../polling.js";
+import { granted, poll, whenThemeChanges } from "../polling.js";
 import { local } from "../times.js";
 import { Player } from "./player.js";
 import { Stage } from "./stage.js";
@@ -56,8 +56,8 @@ class Replay {
     this.#offer(false);
     this.#trouble = this.trail ? "" : "The replay is being computed …";
     this.#tell();
-    poll((signal) => this.#ask(signal), PAUSE_MS, () => {
-      this.#trouble = "The service does not answer; trying again …";
+    poll((signal) => this.#ask(signal), PAUSE_MS, (words) => {
+      this.#trouble = words;
       this.#tell();
     });
   }
@@ -67,7 +67,7 @@ class Replay {
     const response = await fetch(this.section.dataset.trailUrl, { headers, signal });
     if (response.status === 202) return SECOND * (Number(response.headers.get("Retry-After")) || 1);
     if (response.status === 304) return this.#goOn(this.#stale);
-    if (!response.ok) throw new Error(response.status);
+    granted(response);
     this.#etag = response.headers.get("ETag") || "";
     const answer = await response.json();
     this.#stale = answer.stale;

@@ -6,7 +6,6 @@ import { many, number, pretty, visible, write } from "./words.js";
 
 const TYPING_MS = 250;
 const LIVE_POLL_MS = 2_000;
-const MOST_ROWS = 1_000;
 // Of a longer payload the event's own page has the rest.
 const MOST_TEXT = 20_000;
 const NO_EVENT = "00000000-0000-0000-0000-000000000000";
@@ -89,12 +88,11 @@ class Timeline {
 
   /** While the session is live: what is new comes on top. */
   async #follow(signal) {
-    const newest = this.list.firstElementChild?.dataset.timestamp;
-    if (this.filter.ordering !== "-timestamp" || !newest) return;
+    if (this.filter.ordering !== "-timestamp") return;
     const { events } = this;
-    const found = await events.since(newest, signal);
+    const found = await events.fresh(signal);
     if (events !== this.events) return;
-    if (found === null || this.#known.size > MOST_ROWS) {
+    if (found === null) {
       await this.#start();
       return;
     }
@@ -144,7 +142,7 @@ class Timeline {
   #row(event) {
     const row = document.createElement("li");
     const at = Date.parse(event.timestamp);
-    Object.assign(row.dataset, { at, timestamp: event.timestamp });
+    row.dataset.at = at;
     const details = document.createElement("details");
     const summary = document.createElement("summary");
     const time = document.createElement("time");

@@ -5,8 +5,13 @@ const INVISIBLE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u
 
 const two = (n) => String(Math.floor(n)).padStart(2, "0");
 
+// By how many digits are after the point: to make one is slow.
+const numbers = [0, 1, 2].map(
+  (digits) => new Intl.NumberFormat("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }),
+);
+
 export function number(value, digits = 0) {
-  return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return numbers[digits].format(value);
 }
 
 export function many(count, one) {
