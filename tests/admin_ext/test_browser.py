@@ -165,6 +165,23 @@ def test_a_live_session_moves_its_page(boss: Visitor, shop: Sender, worker: Proc
     nothing_is_wrong(boss)
 
 
+def test_a_page_that_waits_for_a_session_looks_only_while_it_is_seen(
+    boss: Visitor, shop: Sender, session: UUID, worker: Process
+) -> None:
+    boss.context.add_init_script(AWAY)
+    boss.open(f"/admin/tracking/session/{session}/change/")
+    boss.page.wait_for_load_state("networkidle")
+    boss.page.evaluate("leave(); window.same = true")
+    asked: list[str] = []
+    boss.page.on("request", lambda request: asked.append(request.url))
+    shop.post([strokes(session, 0)])
+    until(lambda: Session.objects.filter(pk=session).exists())
+    boss.page.wait_for_timeout(4_000)
+    assert (asked, boss.page.evaluate("window.same")) == ([], True)
+    boss.page.evaluate("comeBack()")
+    boss.page.wait_for_selector("#session")
+
+
 @pytest.mark.parametrize("minutes", [6, -6])
 def test_a_session_is_live_whatever_the_viewers_clock_shows(
     boss: Visitor, shop: Sender, worker: Process, minutes: int
