@@ -112,6 +112,13 @@ def _finite(digits: str) -> float:
     return number if math.isfinite(number) else _no_number(digits)
 
 
+class SeenVersion(forms.IntegerField):
+    """What the editor began with, which changes nothing by itself."""
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return False
+
+
 def editor() -> forms.CharField:
     attributes = {"rows": "22", "class": "eye-editor", "spellcheck": "false", "wrap": "off"}
     return forms.CharField(widget=UnfoldAdminTextareaWidget(attrs=attributes), help_text=HELP)
@@ -120,7 +127,7 @@ def editor() -> forms.CharField:
 class EventTypeForm(EventTypeModelForm):
     schema = editor()
     # Which one is being edited.
-    version = forms.IntegerField(widget=forms.HiddenInput, required=False)
+    version = SeenVersion(widget=forms.HiddenInput, required=False)
 
     class Meta:
         model = EventType

@@ -348,14 +348,14 @@ def test_a_stuck_task_is_run_again_with_the_mouse(
 def test_the_overview_of_tasks_follows_and_keeps_its_place(
     boss: Visitor, scene: Scene, worker: Process
 ) -> None:
-    boss.page.set_viewport_size({"width": 390, "height": 800})
+    boss.page.set_viewport_size({"width": 680, "height": 800})
     boss.open("/admin/tasks/")
-    boss.page.evaluate("document.getElementById('names').scrollLeft = 90")
+    boss.page.evaluate("document.getElementById('names').scrollLeft = 50")
     boss.page.focus("#periodic")
     task_result(scene.session)
     TaskResult.objects.update(status="STARTED", worker="gone@host")
     boss.page.wait_for_selector("text=its worker is gone")
-    assert boss.page.evaluate("document.getElementById('names').scrollLeft") == 90
+    assert boss.page.evaluate("document.getElementById('names').scrollLeft") == 50
     assert boss.page.evaluate("document.activeElement.id") == "periodic"
     nothing_is_wrong(boss)
 

@@ -44,7 +44,15 @@ NO_PAGE = {
 }
 # What a worker computes from events. These come with hostile names.
 COMPUTED = {"reports_sessionreport"}
-POSTED = {"again", "try", "eye_error_mute", "eye_error_reprocess", "eye_error_unmute"}
+POSTED = {
+    "again",
+    "try",
+    "eye_error_mute",
+    "eye_error_reprocess",
+    "eye_error_unmute",
+    "forget_view",
+    "save_view",
+}
 SERIOUS = """async () => {
   const { violations } = await axe.run({ resultTypes: ["violations"] });
   return violations.filter(({ impact }) => ["serious", "critical"].includes(impact)).map(

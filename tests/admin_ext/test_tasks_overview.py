@@ -207,7 +207,9 @@ def test_no_page_reads_all_tasks(owner: Client, full: None, scene: Scene) -> Non
         owner.get(LIST, {"status": "FAILURE"})
         owner.get(LIST, {"status": "STARTED"})
         stuck(judge())
-    asked = [q["sql"] for q in queries if "taskresult" in q["sql"] and "SELECT" in q["sql"]]
+    counting = ("EXPLAIN", "SELECT COUNT")  # as far as the first tells that it is cheap
+    told = [q["sql"] for q in queries if not q["sql"].startswith(counting)]
+    asked = [sql for sql in told if "taskresult" in sql and "SELECT" in sql]
     assert len(asked) == 7
     for sql in asked:
         nodes = plan(sql)

@@ -167,7 +167,7 @@ class TestFile:
         shop.send(*[event(uuid4()) for _ in range(60)])
         build_stale()
         with connection.cursor() as cursor:
-            wide = "jsonb_build_object('x', repeat('y', 1000000))"
+            wide = "jsonb_build_object('x', jsonb_build_object(repeat('y', 1000000), 1))"
             cursor.execute(f"UPDATE reports_sessionreport SET by_name = {wide}")
         tracemalloc.start()
         try:

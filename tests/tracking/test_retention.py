@@ -298,7 +298,7 @@ class TestDeleting:
         run()
         builder.build_stale()
         sessions = {row["id"]: row["events"] for row in shop.get("/api/sessions").json()["results"]}
-        assert sessions == {str(session): 0, str(other): 1}
+        assert sessions == {str(session): 1, str(other): 2}
         assert len(shop.get("/api/events").json()["results"]) == 1
         assert len(shop.get("/api/reports").json()["results"]) == 2
         lines = b"".join(shop.get("/api/reports.csv").streaming_content).splitlines()
