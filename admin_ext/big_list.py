@@ -85,11 +85,13 @@ class BigList(ChangeList):
         return kept
 
     @cached_property
+    def asked(self) -> Sorting | None:
+        return self._sorting(self.params.get(ORDER_VAR, ""))
+
+    @cached_property
     def sorting(self) -> Sorting | None:
         """What was asked for, or how the list is sorted anyway."""
-        return self._sorting(self.params.get(ORDER_VAR, "")) or self._sorting(
-            self.model_admin.sorted_by
-        )
+        return self.asked or self._sorting(self.model_admin.sorted_by)
 
     def _sorting(self, asked: str) -> Sorting | None:
         name = asked.removeprefix("-")
@@ -107,9 +109,9 @@ class BigList(ChangeList):
     ) -> QuerySet[Any]:
         """Sorted by a number: those that have one."""
         rows: QuerySet[Any] = super().get_queryset(request, exclude_parameters)
-        if not self.params.get(ORDER_VAR) or not self.sorting or self.sorting.path == "pk":
+        if self.asked is None or self.asked.path == "pk":
             return rows
-        return rows.filter(**{f"{self.sorting.path}__isnull": False})
+        return rows.filter(**{f"{self.asked.path}__isnull": False})
 
     def get_results(self, request: HttpRequest) -> None:
         """Ids first: what is not on the page is then neither joined nor read but in an index."""
@@ -185,9 +187,9 @@ class BigList(ChangeList):
     @property
     def narrowed_by(self) -> str:
         """The number that rows must have to be sorted by it."""
-        if not self.params.get(ORDER_VAR) or not self.sorting or not self.sorting.number:
+        if self.asked is None or not self.asked.number:
             return ""
-        return str(self.sorting.column.short_description)
+        return str(self.asked.column.short_description)
 
     @property
     def before(self) -> int:

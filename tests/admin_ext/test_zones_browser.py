@@ -76,7 +76,7 @@ def test_a_period_is_typed_in_the_zone_and_means_the_same_to_everybody(
     boss.page.select_option("select[name=period]", label="Custom …")
     boss.page.fill("[name=from]", local(START, "%Y-%m-%dT%H:%M"))
     boss.page.fill("[name=to]", local(now() + timedelta(minutes=1), "%Y-%m-%dT%H:%M"))
-    boss.page.click("[data-span] button")
+    boss.page.click("[data-scope] .eye-button")
     boss.page.wait_for_url(f"**&zone={ZONE.replace('/', '%2F')}")
     assert boss.page.inner_text("[data-figure=events] [data-value]") == "3"
     assert boss.page.input_value("[name=from]") == local(START, "%Y-%m-%dT%H:%M")

@@ -188,11 +188,16 @@ def menu(nora: Visitor, title: str) -> None:
         nora.page.locator("#nav-sidebar").get_by_text(title, exact=True).click()
 
 
+def of_the_shop(nora: Visitor) -> None:
+    nora.page.get_by_label("Application").select_option(label="shop")
+    nora.page.get_by_role("button", name="Show", exact=True).click()
+
+
 def notice(nora: Visitor, rejected: int, of: int) -> None:
     """On the dashboard: as a share, in the chart and among the codes."""
     menu(nora, "Dashboard")
     nora.page.get_by_label("Period").select_option(label="Last hour")
-    nora.page.get_by_label("Application").select_option(label="shop")
+    of_the_shop(nora)
     shows(nora.page.locator("[data-figure=errors]"), f"{100 * rejected / of:.1f}%")
     drawn = re.compile(f"Rejected: at most {rejected}\\b")
     expect(nora.page.get_by_role("img", name=drawn)).to_be_visible(timeout=PATIENCE_MS)
@@ -227,7 +232,7 @@ def reprocess(nora: Visitor) -> None:
     """The errors of one application alone; a page follows it; nothing of the kind is left."""
     menu(nora, "Errors")
     kind = nora.page.get_by_role("listitem").filter(has_text="shop / sale")
-    nora.page.get_by_label("Application").select_option(label="shop")
+    of_the_shop(nora)
     expect(kind).to_have_count(1, timeout=PATIENCE_MS)
     kind.get_by_role("button", name="Reprocess…").click()
     shows(nora.page.get_by_role("dialog"), "Reprocess 4 open errors?")
@@ -236,7 +241,7 @@ def reprocess(nora: Visitor) -> None:
     shows(nora.page.locator("#tasks"), '"stored": 4')
     until(ErrorGroup.objects.filter(code="wrong_type", errors=4, resolved=4).exists)
     menu(nora, "Errors")
-    nora.page.get_by_label("Application").select_option(label="shop")
+    of_the_shop(nora)
     shows(nora.page.locator("#groups").locator("../.."), "Not shown: 1 resolved.")
     expect(kind).to_have_count(0, timeout=PATIENCE_MS)
     nora.page.get_by_role("link", name="Show them").click()
