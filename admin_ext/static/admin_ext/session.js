@@ -35,7 +35,8 @@ series.dataUntil = Date.parse(page.dataset.dataUntil) || 0;
 
 // The service's clock, whatever the viewer's shows: what it was when the page came is known.
 const [arrival] = performance.getEntriesByType("navigation");
-const skew = Date.now() - performance.now() + arrival.responseStart - Date.parse(page.dataset.now);
+const sinceArrival = arrival ? performance.now() - arrival.responseStart : 0;
+const skew = Date.now() - sinceArrival - Date.parse(page.dataset.now);
 const now = () => Date.now() - skew;
 const isLive = () => now() - Math.max(lastAt, series.dataUntil) < LIVE_MS;
 const start = (name, begin) => {
