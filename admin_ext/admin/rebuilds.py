@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.functional import lazy
 from django.utils.html import format_html
@@ -94,6 +94,15 @@ class RebuildAdmin(MayRebuild, ReadOnlyAdmin):
     readonly_fields = fields
     actions_detail = ("pause", "resume", "cancel")
     change_form_before_template = "admin/reports/rebuild/progress.html"
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Its page asks how far it is; once it is over, all of the page is another one."""
+        response = super().render_change_form(request, context, *args, **kwargs)
+        if "HX-Request" in request.headers and context["original"].finished_at:
+            response["HX-Refresh"] = "true"
+        return response
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
         """None where it is over."""

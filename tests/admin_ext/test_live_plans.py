@@ -76,7 +76,9 @@ def read(sql: str, sessions: int, steps: int) -> None:
     """Checks that no table is read whole, and how many rows are looked at for so many sessions."""
     nodes = [node for node in plan(sql) if "Scan" in node["Node Type"] and "Relation Name" in node]
     rows = {id(node): node["Actual Rows"] * node["Actual Loops"] for node in nodes}
-    whole = [node for node in nodes if node["Node Type"] == "Seq Scan" and node["Actual Rows"] > 100]
+    whole = [
+        node for node in nodes if node["Node Type"] == "Seq Scan" and node["Actual Rows"] > 100
+    ]
     assert not whole, sql
     assert sum(rows.values()) <= sessions * steps, sql
 

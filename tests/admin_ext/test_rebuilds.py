@@ -43,8 +43,12 @@ def test_the_question_says_how_many_and_the_answer_leads_to_its_page(
 
 def test_its_page_follows_it_to_its_end(operator: Client, scene: Scene) -> None:
     operator.post(reverse(ALL[0]), CONFIRMED)
+    address = of(Rebuild.objects.get(), "change")
+    asking = {"HX-Request": "true"}
+    assert "HX-Refresh" not in operator.get(address, headers=asking)
     rebuild.run()
-    page = operator.get(of(Rebuild.objects.get(), "change")).content.decode()
+    assert operator.get(address, headers=asking)["HX-Refresh"] == "true"
+    page = operator.get(address).content.decode()
     assert "Done: 1 of 1 reports" in page
     assert "hx-get" not in page.split('id="rebuild"')[1].split(">")[0]
 
