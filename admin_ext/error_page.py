@@ -1,5 +1,6 @@
 """Event errors, those of one kind together; and what can be done about a kind."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -228,7 +229,7 @@ class MuteForm(forms.Form):
     why = forms.CharField(max_length=200, required=False)
 
 
-class GroupAction(PermissionRequiredMixin, View):
+class GroupAction(ABC, PermissionRequiredMixin, View):
     """A button of a group: by POST alone, and back to the page as it was."""
 
     http_method_names = ("post",)
@@ -238,9 +239,9 @@ class GroupAction(PermissionRequiredMixin, View):
         group = get_object_or_404(ErrorGroup, pk=id)
         return HttpResponseRedirect(self.act(request, group) or back(request))
 
+    @abstractmethod
     def act(self, request: HttpRequest, group: ErrorGroup) -> str | None:
         """Where to go then, if not back."""
-        raise NotImplementedError
 
 
 class ReprocessGroup(GroupAction):

@@ -7,10 +7,11 @@ from uuid import UUID, uuid4
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session as SignedIn
+from django.urls import reverse
 from django.utils.timezone import now
 from django_celery_results.models import TaskResult
 
-from reports import builder
+from reports import builder, rebuild
 from reports.models import SessionReport
 from reports.rollup import roll_up
 from tests.admin_ext.cast import HOSTILE, Scene, task_result
@@ -19,6 +20,7 @@ from tests.e2e.conftest import Visitor, browser, chromium, playwright, visitor, 
 from tests.e2e.test_capture import AWAY
 from tests.processes import Process
 from tests.waiting import until
+from tracking.audit import Actor
 from tracking.models import ApiKey, Session
 
 __all__ = ["browser", "chromium", "playwright", "visitor", "window"]
@@ -357,6 +359,18 @@ def test_the_overview_of_tasks_follows_and_keeps_its_place(
     boss.page.wait_for_selector("text=its worker is gone")
     assert boss.page.evaluate("document.getElementById('names').scrollLeft") == 50
     assert boss.page.evaluate("document.activeElement.id") == "periodic"
+    nothing_is_wrong(boss)
+
+
+def test_a_rebuild_is_followed_to_its_end(boss: Visitor, scene: Scene) -> None:
+    made = rebuild.begin(Actor("somebody"))
+    boss.open(reverse("admin:reports_rebuild_change", args=[made.pk]))
+    assert "Pause" in boss.page.inner_text("body")
+    boss.page.wait_for_timeout(2_500)  # it has asked twice
+    nothing_is_wrong(boss)
+    rebuild.run()
+    boss.page.wait_for_selector("text=Done: 1 of 1 reports")
+    boss.until("!document.body.innerText.includes('Pause')")
     nothing_is_wrong(boss)
 
 
