@@ -82,7 +82,8 @@ class BigList(ChangeList):
     def get_filters_params(self, params: dict[str, Any] | None = None) -> dict[str, Any]:
         kept: dict[str, Any] = super().get_filters_params(params)
         kept.pop(columns.PARAMETER, None)
-        return kept
+        # A form without scripts sends each of its fields.
+        return {name: values for name, values in kept.items() if any(values)}
 
     @cached_property
     def asked(self) -> Sorting | None:

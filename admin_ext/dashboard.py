@@ -8,6 +8,7 @@ from typing import Any
 
 from django.contrib.auth.mixins import PermissionRequiredMixin
 from django.http import Http404, HttpRequest, JsonResponse
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.timezone import now
@@ -16,9 +17,9 @@ from django.views.generic import View
 from admin_ext import display, queries
 from admin_ext.board import Board, board_of, health
 from admin_ext.figures import key_figures, signs
-from admin_ext.filters import PERIODS
 from admin_ext.links import Links
-from admin_ext.scope import DEFAULT, BadPeriod, Scope, named, scope_of
+from admin_ext.scope import DEFAULT, Scope, named, scope_of
+from admin_ext.spans import PERIODS, BadPeriod
 from reports.rollups import Counts
 from tracking.models import Application, Event, Session
 
@@ -82,11 +83,7 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "figures": data["figures"],
         "signs": data["signs"],
         "totals": data["totals"],
-        "recent": [
-            RecentSession(session)
-            for session in queries.recent_sessions(RECENT_SESSIONS, scope.application)
-        ],
-        "sessions_url": links.now(Session),
+        **_recent(scope, links),
         "data_url": reverse("admin:eye_dashboard_data", query=scope.query),
         "data": data,
         "origin": origin,
@@ -106,7 +103,18 @@ class DashboardData(PermissionRequiredMixin, View):
             return JsonResponse({"problem": str(problem)}, status=400)
         names = dict(Application.objects.values_list("pk", "name"))
         board = board_of(scope)
-        return JsonResponse(_data(board, Links(request.user, board.scope), names))
+        links = Links(request.user, board.scope)
+        recent = render_to_string("admin/eye/dashboard_sessions.html", _recent(scope, links))
+        return JsonResponse({**_data(board, links, names), "recent": recent})
+
+
+def _recent(scope: Scope, links: Links) -> dict[str, Any]:
+    """What the latest sessions are drawn of."""
+    sessions = queries.recent_sessions(RECENT_SESSIONS, scope.application)
+    return {
+        "recent": [RecentSession(session) for session in sessions],
+        "sessions_url": links.now(Session),
+    }
 
 
 def _scope(request: HttpRequest) -> Scope:

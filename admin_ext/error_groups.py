@@ -15,10 +15,13 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.http import QueryDict
 
+from admin_ext import spans
 from admin_ext.error_filters import NO_TEXT
-from admin_ext.filters import PERIODS, whole_number
+from admin_ext.filters import whole_number
+from admin_ext.spans import PERIODS, BadPeriod
+from reports.periods import MINUTE, Period, floored
 from reports.rollups import WITHOUT_JIT
-from tracking.error_groups import ANY_PLACE, PLACE_IN_ARRAY, begin_of
+from tracking.error_groups import ANY_PLACE, KEPT, PLACE_IN_ARRAY, begin_of
 from tracking.error_mutes import in_force
 from tracking.models import Application, ErrorCount, ErrorGroup, ErrorMute, EventError, EventType
 
@@ -39,6 +42,9 @@ BARS = {
     ErrorCount.Step.QUARTER: "six hours",
     ErrorCount.Step.DAY: "a day",
 }
+TOO_LONG_AGO = (
+    "Errors are counted by their kinds for 32 days. Begin later, or look at every single error."
+)
 ORDERS = {
     "newest": ("Newest first", "last_at DESC, id"),
     "frequent": ("Most frequent first", "seen DESC, id"),
@@ -56,7 +62,10 @@ class Asked:
     """What an address asks for; anything that it cannot mean is as if it were not there."""
 
     application: int | None
-    period: str
+    # Empty: times of one's own.
+    name: str
+    period: Period
+    step: ErrorCount.Step
     code: str
     type: str
     order: str
@@ -65,10 +74,14 @@ class Asked:
     page: int
 
     @classmethod
-    def of(cls, query: QueryDict) -> "Asked":
+    def of(cls, query: QueryDict, moment: datetime) -> "Asked":
+        """Raises `BadPeriod`."""
+        name, period, step = _period(query, moment)
         return cls(
             application=whole_number(query.get("application")),
-            period=_one_of(STEPS, query.get("period"), DEFAULT_PERIOD),
+            name=name,
+            period=period,
+            step=step,
             code=_text(query.get("code")),
             type=_text(query.get("type")),
             order=_one_of(ORDERS, query.get("order"), "newest"),
@@ -78,24 +91,46 @@ class Asked:
         )
 
     @property
-    def step(self) -> ErrorCount.Step:
-        return STEPS[self.period]
-
-    @property
     def bar(self) -> str:
         """How long each bar of the period is, in words."""
         return BARS[self.step]
 
     @property
-    def span(self) -> str:
+    def when(self) -> str:
         """In words, within a sentence."""
-        return PERIODS[self.period][0].lower()
+        return f"in the {PERIODS[self.name][0].lower()}" if self.name else "in this period"
 
-    def starts(self, moment: datetime) -> list[datetime]:
-        """Of the spans of the period. The first counts whole, though the period may begin within it."""
+    @property
+    def span(self) -> dict[str, str]:
+        """The part of an address that says which period."""
+        return {"period": self.name} if self.name else spans.written(self.period)
+
+    @property
+    def starts(self) -> list[datetime]:
+        """Of the bars. Each counts whole, though the period may begin or end within it."""
         size = timedelta(seconds=self.step)
-        first = begin_of(moment - PERIODS[self.period][1], self.step)
-        return [first + n * size for n in range((moment - first) // size + 1)]
+        first, end = begin_of(self.period.start, self.step), self.period.end
+        return [first + n * size for n in range(-((first - end) // size))]
+
+    @property
+    def counted(self) -> Period:
+        """All that the bars count: the period, and what is around it in their first and last."""
+        return Period(self.starts[0], self.starts[-1] + timedelta(seconds=self.step))
+
+
+def _period(query: QueryDict, moment: datetime) -> tuple[str, Period, ErrorCount.Step]:
+    """Its name, and how long each of its bars is: as short as counts are kept for so long."""
+    latest = floored(moment) + MINUTE
+    if not spans.is_typed(query):
+        name = _one_of(STEPS, query.get("period"), DEFAULT_PERIOD)
+        return name, Period(moment - PERIODS[name][1], latest), STEPS[name]
+    start, end = spans.typed(query, moment)
+    if start >= latest:
+        raise BadPeriod("This period has not begun yet: choose an earlier one.")
+    steps = [step for step, kept in KEPT.items() if moment - start <= kept]
+    if not steps:
+        raise BadPeriod(TOO_LONG_AGO)
+    return "", Period(start, min(end, latest)), min(steps)
 
 
 def _one_of(choices: Collection[str], text: str | None, otherwise: str) -> str:
@@ -131,7 +166,8 @@ class Listed:
 MATCHING = """
 WITH counted AS (
     SELECT group_id, sum(errors::float8)::bigint AS seen, sum(resolved::float8)::bigint AS settled
-      FROM tracking_errorcount WHERE step = %(step)s AND start >= %(since)s
+      FROM tracking_errorcount
+     WHERE step = %(step)s AND start >= %(since)s AND start < %(until)s
      GROUP BY group_id HAVING sum(errors::float8) > 0
 ), matching AS (
     SELECT errorgroup.id, last_at, seen, settled, seen = settled AS resolved,
@@ -175,7 +211,8 @@ def read(asked: Asked, moment: datetime) -> tuple[list[Listed], Totals]:
 def _parameters(asked: Asked, moment: datetime) -> dict[str, Any]:
     return {
         "step": asked.step,
-        "since": asked.starts(moment)[0],
+        "since": asked.counted.start,
+        "until": asked.counted.end,
         "moment": moment,
         "application": asked.application,
         "code": asked.code,
@@ -187,9 +224,12 @@ def _parameters(asked: Asked, moment: datetime) -> dict[str, Any]:
     }
 
 
-def counts_of(groups: Iterable[ErrorGroup], asked: Asked, since: datetime) -> dict[UUID, Counts]:
-    """By group and the beginning of the span: errors, and how many of them are resolved."""
-    counts = ErrorCount.objects.filter(group__in=groups, step=asked.step, start__gte=since)
+def counts_of(groups: Iterable[ErrorGroup], asked: Asked) -> dict[UUID, Counts]:
+    """By group and the beginning of the bar: errors, and how many of them are resolved."""
+    since, until = asked.counted
+    counts = ErrorCount.objects.filter(
+        group__in=groups, step=asked.step, start__gte=since, start__lt=until
+    )
     found: dict[UUID, Counts] = defaultdict(dict)
     for group, start, *numbers in counts.values_list("group", "start", "errors", "resolved"):
         found[group][start] = (numbers[0], numbers[1])

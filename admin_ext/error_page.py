@@ -18,12 +18,12 @@ from django.utils.timezone import localtime, now
 from django.views.generic import TemplateView, View
 from unfold.views import UnfoldSiteViewMixin
 
-from admin_ext import display
+from admin_ext import display, spans
 from admin_ext import error_groups as groups
 from admin_ext.actors import actor_of
 from admin_ext.error_groups import Asked, Listed
-from admin_ext.filters import PERIODS
 from admin_ext.reprocess import WHAT_IT_DOES, queue
+from admin_ext.spans import PERIODS, BadPeriod
 from admin_ext.sparkline import Sparkline
 from tracking import error_mutes
 from tracking.models import ErrorGroup, ErrorMute, EventError
@@ -137,17 +137,22 @@ class ErrorsPage(UnfoldSiteViewMixin, TemplateView):  # type: ignore[misc]
     permission_required = VIEW
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        asked = Asked.of(self.request.GET)
         moment = now()
+        asked, problem = asked_or_problem(self.request.GET, moment)
         shown, totals = groups.read(asked, moment)
         choices = groups.choices(asked)
         context = {
             "asked": asked,
+            "problem": problem,
             "choices": choices,
-            "periods": [(name, PERIODS[name][0]) for name in groups.STEPS],
+            "periods": {name: PERIODS[name][0] for name in groups.STEPS},
             "orders": [(name, label) for name, (label, _) in groups.ORDERS.items()],
-            "rows": rows(shown, asked, asked.starts(moment), dict(choices["application"])),
+            "rows": rows(shown, asked, dict(choices["application"])),
             "totals": totals,
+            "counted": {
+                "start": display.moment(asked.counted.start),
+                "end": display.moment(asked.counted.end),
+            },
             "list_url": list_url(asked),
             "pages": pages(self.request.GET, asked, totals.groups),
             "all_shown": with_query(self.request.GET, resolved="shown", muted="shown"),
@@ -159,11 +164,20 @@ class ErrorsPage(UnfoldSiteViewMixin, TemplateView):  # type: ignore[misc]
         return super().get_context_data(**context, **kwargs)
 
 
-def rows(
-    shown: list[Listed], asked: Asked, starts: list[datetime], applications: Mapping[str, str]
-) -> list[Row]:
+def asked_or_problem(query: QueryDict, moment: datetime) -> tuple[Asked, str]:
+    """Where the address names no period that can be, the usual one, and what is wrong."""
+    try:
+        return Asked.of(query, moment), ""
+    except BadPeriod as problem:
+        rest = query.copy()
+        for name in spans.TYPED:
+            rest.pop(name, None)
+        return Asked.of(rest, moment), str(problem)
+
+
+def rows(shown: list[Listed], asked: Asked, applications: Mapping[str, str]) -> list[Row]:
     theirs = [listed.group for listed in shown]
-    counts = groups.counts_of(theirs, asked, starts[0])
+    counts = groups.counts_of(theirs, asked)
     examples, mutes = groups.examples_of(theirs), groups.mutes_of(theirs)
     types = groups.types_of(theirs)
     return [
@@ -173,7 +187,7 @@ def rows(
             example=examples.get(group.example_id),
             mute=mutes.get(group.pk),
             event_type=groups.type_of(group, types),
-            spark=sparkline(counts.get(group.pk, {}), starts),
+            spark=sparkline(counts.get(group.pk, {}), asked.starts),
         )
         for listed, group in zip(shown, theirs, strict=True)
     ]
@@ -190,7 +204,7 @@ def sparkline(counts: groups.Counts, starts: list[datetime]) -> Sparkline:
 
 def list_url(asked: Asked) -> str:
     """The list of single errors, narrowed down alike as far as it can be."""
-    query = {"application": asked.application, "code": asked.code}
+    query = {"application": asked.application, "code": asked.code, **asked.span}
     known = {name: value for name, value in query.items() if value}
     return reverse("admin:tracking_eventerror_changelist", query=known)
 

@@ -1,7 +1,6 @@
 """Filters of the lists. Each asks for what an index can answer; see the models' Meta.indexes."""
 
 import re
-from datetime import datetime, timedelta
 from math import isfinite
 from typing import Any
 from uuid import UUID
@@ -16,16 +15,8 @@ from admin_ext.report_words import FLAGS
 from reports.kinds_of import has_category, has_name
 from reports.models import SessionReport
 from reports.staleness import is_current, is_stale
-from tracking.ids import first_id_at
 from tracking.models import Application, SessionApplication
 
-PERIODS = {
-    "15m": ("Last 15 minutes", timedelta(minutes=15)),
-    "1h": ("Last hour", timedelta(hours=1)),
-    "24h": ("Last 24 hours", timedelta(days=1)),
-    "7d": ("Last 7 days", timedelta(days=7)),
-    "30d": ("Last 30 days", timedelta(days=30)),
-}
 UUID_DIGITS = 32
 
 
@@ -66,40 +57,6 @@ class SearchById(ModelAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         return (search_id(queryset, search_term) if search_term.strip() else queryset), False
-
-
-class Period(DropdownFilter):
-    title = "period"
-    parameter_name = "period"
-    field = "received_at"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(value, label) for value, (label, _) in PERIODS.items()]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if (period := PERIODS.get(self.value() or "")) is None:
-            return queryset
-        return self.since(queryset, now() - period[1])
-
-    def since(self, queryset: QuerySet[Any], start: datetime) -> QuerySet[Any]:
-        return queryset.filter(**{f"{self.field}__gte": start})
-
-
-class LastEventPeriod(Period):
-    title = "last event"
-    field = "last_at"
-
-
-class EndedPeriod(Period):
-    title = "last event"
-    field = "ended_at"
-
-
-class EventPeriod(Period):
-    """An event's id begins with its time: a period is a range of ids, read from its newest end."""
-
-    def since(self, queryset: QuerySet[Any], start: datetime) -> QuerySet[Any]:
-        return queryset.filter(pk__gte=first_id_at(start))
 
 
 class ApplicationFilter(DropdownFilter):

@@ -29,10 +29,12 @@ if TYPE_CHECKING:
     from django.contrib.admin import SimpleListFilter
     from django.contrib.admin import TabularInline as DjangoTabularInline
     from django.core.paginator import Paginator
+    from django.forms import Form
 
     UnfoldModelAdmin = DjangoModelAdmin[Any]
     TabularInline = DjangoTabularInline[Any, Any]
     DropdownFilter = SimpleListFilter
+    DropdownForm = Form
     NumberRangeFilter = SimpleListFilter
     TextFilter = SimpleListFilter
     BasePaginator = Paginator[Any]
@@ -44,11 +46,13 @@ else:
         RangeNumericListFilter as NumberRangeFilter,
     )
     from unfold.contrib.filters.admin.text_filters import TextFilter
+    from unfold.contrib.filters.forms import DropdownForm
 
     BasePaginator = UnfoldInfinitePaginator
 
 __all__ = [
     "DropdownFilter",
+    "DropdownForm",
     "InfinitePaginator",
     "ModelAdmin",
     "NumberRangeFilter",
@@ -133,8 +137,9 @@ class InfinitePaginator(BasePaginator):
 def parameters_of(list_filter: Any) -> set[str]:
     """What a filter takes from the address."""
     name = getattr(list_filter, "parameter_name", "")
-    is_range = issubclass(list_filter, NumberRangeFilter)
-    return {f"{name}_from", f"{name}_to"} if is_range else {name}
+    if issubclass(list_filter, NumberRangeFilter):
+        return {f"{name}_from", f"{name}_to"}
+    return {name, *getattr(list_filter, "more_parameters", ())}
 
 
 @cache

@@ -7,8 +7,9 @@ from django.contrib.auth.models import AbstractUser, AnonymousUser
 from django.db.models import Model
 from django.urls import reverse
 
-from admin_ext.filters import PERIODS
+from admin_ext.kit import parameters_of
 from admin_ext.scope import Scope
+from tracking.error_groups import KEPT
 from tracking.models import EventError
 
 
@@ -19,21 +20,24 @@ class Links:
 
     def of(self, model: type[Model], **query: object) -> str:
         """The model's list in this scope; empty where the viewer may not see it."""
-        return self.now(model, period=self._period, **query)
+        return self.now(model, **self.scope.span, **query)
 
     def now(self, model: type[Model], **query: object) -> str:
         """The same whatever the period is."""
         meta = model._meta
         if not self._sees(model):
             return ""
-        known = {getattr(f, "parameter_name", "") for f in admin.site._registry[model].list_filter}
+        filters = admin.site._registry[model].list_filter
+        known = {name for one in filters for name in parameters_of(one)}
         asked = {"application": self.scope.application, **query}
         kept = {name: asked[name] for name in asked if name in known and asked[name] is not None}
         return reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist", query=kept)
 
     def errors(self, **query: object) -> str:
-        """The page of errors by their kinds; its period is one that has a name."""
-        asked = {"application": self.scope.application, "period": self._period, **query}
+        """The page of errors by their kinds; of what is not counted by kinds any more, the list."""
+        if self.scope.now - self.scope.period.start > max(KEPT.values()):
+            return self.of(EventError, **query)
+        asked = {**self.scope.query, **query}
         return _page("admin:eye_errors", asked) if self._sees(EventError) else ""
 
     def live(self) -> str:
@@ -42,10 +46,6 @@ class Links:
 
     def _sees(self, model: type[Model]) -> bool:
         return self.viewer.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}")
-
-    @property
-    def _period(self) -> str | None:
-        return self.scope.name if self.scope.name in PERIODS else None
 
 
 def _page(view: str, asked: dict[str, object]) -> str:

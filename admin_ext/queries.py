@@ -18,6 +18,7 @@ from tracking.models import Event, EventError, Session, SessionApplication
 
 LIVE_FOR = timedelta(minutes=5)
 TOTALS_SECONDS = 1.5
+RECENT_SECONDS = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,15 @@ def totals() -> Totals:
     return remembered("totals", TOTALS_SECONDS, _totals)
 
 
-def recent_sessions(limit: int, application: int | None = None) -> list[Session]:
+def recent_sessions(limit: int, application: int | None) -> list[Session]:
+    return remembered(
+        f"recent:{limit}:{application}",
+        RECENT_SECONDS,
+        lambda: _recent_sessions(limit, application),
+    )
+
+
+def _recent_sessions(limit: int, application: int | None) -> list[Session]:
     sessions = Session.objects.select_related("report").only(*SESSION_COLUMNS)
     if application is not None:
         links = SessionApplication.objects.filter(application_id=application)

@@ -2,13 +2,16 @@
 
 from typing import Any
 
+from django.db.models import F, Sum
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
+from django.utils.functional import lazy
 
 from admin_ext.actors import actor_of
 from admin_ext.confirm import Question, asks_first, asks_in_dialog
 from admin_ext.kit import ModelAdmin
 from admin_ext.queued import complain, followed_at
-from tracking.models import EventError, EventType
+from tracking.models import ErrorGroup, EventError, EventType
 from tracking.nudge import BrokerAway, publish
 from tracking.tasks import asked_for, reprocess
 
@@ -24,6 +27,12 @@ REPROCESS = Question(
     nothing="These errors are resolved already.",
     which=lambda errors: errors.filter(resolved_at=None),
 )
+
+
+def what_all_of_it_does() -> str:
+    open_errors = F("errors") - F("resolved")
+    count = ErrorGroup.objects.aggregate(count=Coalesce(Sum(open_errors), 0))["count"]
+    return f"All that are open, {count:,} by now, whatever the list shows. {WHAT_IT_DOES}"
 
 
 def queue(request: HttpRequest, filters: dict[str, Any]) -> str | None:
@@ -80,7 +89,7 @@ class ReprocessActions(MayReprocess):
 
     @asks_in_dialog(
         "Reprocess the events of all open errors?",
-        WHAT_IT_DOES,
+        lazy(what_all_of_it_does, str)(),
         "Reprocess all",
         permission="reprocess",
         icon="refresh",

@@ -146,7 +146,7 @@ class EventTypeForm(EventTypeModelForm):
     def clean_version(self) -> int | None:
         """Of two who edit one version, the second would put the first one's out of force."""
         version: int | None = self.cleaned_data["version"]
-        if self.instance.pk and version is not None:
+        if self.instance.pk:
             # Locked until it is saved: of two who save at once, the second sees the first one's.
             EventType.objects.select_for_update().get(pk=self.instance.pk)
             newest = self.instance.versions.first()

@@ -1,14 +1,15 @@
 """What the dashboard is about: an application or all of them, and a period. Its address says so."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.http import QueryDict
 
-from admin_ext.filters import PERIODS, whole_number
-from reports.periods import DAY, HOUR, MINUTE, Period, ceiled, floored, zone_named
+from admin_ext import spans
+from admin_ext.filters import whole_number
+from admin_ext.spans import PERIODS, BadPeriod
+from reports.periods import DAY, HOUR, MINUTE, Period, floored
 from reports.rollups import BEGINNING
 from tracking.models import Application
 
@@ -30,10 +31,6 @@ BUCKETS = (
 # A live page of a longer period asks less often; one of the past changes only by what comes late.
 POLLS = ((HOUR, 2.0), (2 * DAY, 5.0), (timedelta.max, 15.0))
 STILL_SECONDS = 60.0
-
-
-class BadPeriod(Exception):
-    """Says what is wrong with the period that somebody asks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,27 +82,27 @@ class Scope:
     @property
     def key(self) -> str:
         """Equal for pages that show the same."""
-        return f"{self.application or 'all'}:{':'.join(self._span.values())}"
+        return f"{self.application or 'all'}:{':'.join(self.span.values())}"
 
     @property
     def query(self) -> dict[str, Any]:
         """The address of this dashboard, which means the same to everybody."""
         named = {} if self.application is None else {"application": self.application}
-        return {**named, **self._span}
+        return {**named, **self.span}
 
     @property
-    def _span(self) -> dict[str, str]:
-        if self.name in PERIODS:
-            return {"period": self.name}
-        start, end = (f"{moment:%Y-%m-%dT%H:%MZ}" for moment in self.period)
-        return {"from": start, "to": end}
+    def span(self) -> dict[str, str]:
+        """The part of it that says which period."""
+        return {"period": self.name} if self.name in PERIODS else spans.written(self.period)
 
 
 def scope_of(query: QueryDict, moment: datetime) -> Scope:
     """Raises `BadPeriod`, and `Application.DoesNotExist`."""
     application = application_of(query.get("application", ""))
-    if query.get("from") or query.get("to"):
-        return _custom(application, query, moment)
+    if spans.is_typed(query):
+        period = spans.typed(query, moment)
+        bucket = bucket_for(period.end - period.start)
+        return Scope(application, CUSTOM, period, bucket, moment)
     return named(application, query.get("period") or DEFAULT, moment)
 
 
@@ -129,32 +126,3 @@ def application_of(text: str) -> int | None:
 def bucket_for(length: timedelta) -> timedelta:
     """The shortest that are not too many."""
     return next(size for size in BUCKETS if length <= MOST_BUCKETS * size)
-
-
-def _custom(application: int | None, query: QueryDict, moment: datetime) -> Scope:
-    zone = _zone(query.get("zone") or "UTC")
-    start = _moment("from", query.get("from") or "", zone)
-    until = query.get("to")
-    end = _moment("to", until, zone) if until else ceiled(moment)
-    period = Period(floored(start), ceiled(end))
-    if period.start >= period.end:
-        raise BadPeriod("The period ends before it begins: “from” has to be before “to”.")
-    return Scope(application, CUSTOM, period, bucket_for(period.end - period.start), moment)
-
-
-def _zone(name: str) -> ZoneInfo:
-    if zone := zone_named(name):
-        return zone
-    raise BadPeriod("“zone” is no time zone: write it like Europe/Berlin.")
-
-
-def _moment(name: str, text: str, zone: ZoneInfo) -> datetime:
-    """In UTC; what says no offset is meant in the zone, and as the first of two that it has."""
-    try:
-        found = datetime.fromisoformat(text)
-        found = (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise BadPeriod(f"“{name}” is no time: write it like 2026-01-31T12:00.") from None
-    if not BEGINNING < found < datetime(2100, 1, 1, tzinfo=UTC):
-        raise BadPeriod(f"“{name}” has to be a time from 2000 to 2099.")
-    return found

@@ -17,6 +17,7 @@ from admin_ext import display, task_results
 from admin_ext.filters import uuid_of
 from admin_ext.queued import MOST_AT_ONCE
 from tracking.masking import masked_text
+from tracking.tasks import reprocess
 
 SHOWN_RESULT = 120
 # Masked before it is shortened, so that no half of a secret is left.
@@ -46,8 +47,13 @@ class Followed:
         return display.link(url, task_results.title(self.result))
 
     @property
-    def session(self) -> SafeString | str:
-        return task_results.session(self.result) if self.result else display.EMPTY
+    def about(self) -> SafeString | str:
+        """The way back to what it was queued for."""
+        if self.result is None:
+            return display.EMPTY
+        if self.result.task_name == reprocess.name:
+            return display.link(reverse("admin:eye_errors"), "Errors")
+        return task_results.session(self.result)
 
     @property
     def run_time(self) -> str:

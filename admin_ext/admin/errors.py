@@ -1,7 +1,7 @@
 from django.contrib import admin
 from django.utils.safestring import SafeString
 
-from admin_ext import display, error_filters, error_groups, filters
+from admin_ext import display, error_filters, error_groups, filters, period_filters
 from admin_ext.browsed import BrowsedAdmin
 from admin_ext.reprocess import ReprocessActions
 from tracking.models import EventError
@@ -50,6 +50,7 @@ class EventErrorAdmin(ReprocessActions, BrowsedAdmin):
         display.session_link(short=True),
     )
     list_filter = (
+        period_filters.FoundPeriod,
         filters.ResolvedFilter,
         filters.ApplicationFilter,
         error_filters.CodeFilter,

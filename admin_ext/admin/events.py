@@ -7,7 +7,7 @@ from django.db.models.functions import Cast, Left
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from admin_ext import display, filters
+from admin_ext import display, filters, period_filters
 from admin_ext.browsed import BrowsedAdmin
 from tracking.models import Event
 
@@ -38,7 +38,7 @@ class EventAdmin(filters.SearchById, BrowsedAdmin):
         display.column(preview, "preview", "data"),
     )
     list_filter = (
-        filters.EventPeriod,
+        period_filters.EventPeriod,
         filters.ApplicationFilter,
         filters.CategoryFilter,
         filters.NameFilter,

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
-from admin_ext import display, filters, queries
+from admin_ext import display, filters, period_filters, queries
 from admin_ext.kit import ReadOnlyAdmin
 from tracking.models import Receipt
 
@@ -35,7 +35,7 @@ class ReceiptAdmin(filters.SearchById, ReadOnlyAdmin):
         display.figure("rejected", "rejected"),
         display.column(wait, "wait", "digested after", right=True),
     )
-    list_filter = (filters.Period,)
+    list_filter = (period_filters.PeriodFilter,)
     list_select_related = ("application",)
     list_before_template = "admin/eye/receipt_totals.html"
     fields = (

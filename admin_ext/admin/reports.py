@@ -5,7 +5,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from admin_ext import display, filters
+from admin_ext import display, filters, period_filters
 from admin_ext.admin.rebuilds import MayRebuild
 from admin_ext.browsed import BrowsedAdmin
 from admin_ext.exports import ReportResource, SafeExport
@@ -106,7 +106,7 @@ class SessionReportAdmin(
     more_columns = (TIMES[0], REPORT.flags)
     sorted_by = "-ended_at"
     list_filter = (
-        filters.EndedPeriod,
+        period_filters.EndedPeriod,
         filters.SessionApplicationFilter,
         filters.LiveFilter,
         filters.StaleReportFilter,

@@ -7,7 +7,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 
-from admin_ext import display, filters, queries, session_page
+from admin_ext import display, filters, period_filters, queries, session_page
 from admin_ext.browsed import BrowsedAdmin
 from admin_ext.erase import EraseActions
 from admin_ext.recompute import RecomputeActions
@@ -68,7 +68,7 @@ class SessionAdmin(filters.SearchById, RecomputeActions, EraseActions, BrowsedAd
     )
     sorted_by = "-last_at"
     list_filter = (
-        filters.LastEventPeriod,
+        period_filters.LastEventPeriod,
         filters.SessionApplicationFilter,
         filters.LiveFilter,
         filters.StaleFilter,

@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django_celery_results.models import GroupResult, TaskResult
 
-from admin_ext import display, filters, task_results
+from admin_ext import display, filters, period_filters, task_results
 from admin_ext.kit import ReadOnlyAdmin
 from admin_ext.run_again_actions import RunAgainActions
 from admin_ext.task_results import STATES, shown
@@ -42,7 +42,7 @@ class TaskSessionFilter(filters.SessionFilter):
         return task_results.of_session(queryset, id) if id else queryset.none()
 
 
-class DonePeriod(filters.Period):
+class DonePeriod(period_filters.PeriodFilter):
     field = "date_done"
 
 

@@ -48,7 +48,9 @@ def test_a_schema_is_noted_when_it_is_made_and_changed(owner: Client, db: None) 
     fields = {"category": "shop", "name": "sold", "schema": '{"type": "object"}'}
     assert post(owner, "tracking_eventtype_add", **fields).action == ADDED
     made = EventType.objects.get(category="shop")
-    entry = post(owner, "tracking_eventtype_change", made.pk, schema='{"required": ["a"]}')
+    entry = post(
+        owner, "tracking_eventtype_change", made.pk, version="1", schema='{"required": ["a"]}'
+    )
     assert (entry.action, entry.details["said"]) == (CHANGED, "Changed schema.")
     assert post(owner, "tracking_eventtype_delete", made.pk, post="yes").action == REMOVED
 

@@ -228,11 +228,17 @@ def test_a_live_page_asks_only_while_it_is_seen(
 
 def test_the_dashboard_counts_while_one_looks(boss: Visitor, shop: Sender, worker: Process) -> None:
     boss.open("/admin/?period=1h")
-    shop.post([event(uuid4()) for _ in range(7)])
+    assert boss.page.text_content("[data-welcome]") == "No events yet"
+    sessions = {f"{session}" for session in (uuid4() for _ in range(7))}
+    shop.post([event(UUID(session)) for session in sessions])
     boss.until("document.querySelector('[data-total=stored]').textContent === '7'")
     boss.until("document.querySelector('[data-figure=events] [data-value]').textContent === '7'")
     until(lambda: points(boss, "arrivals") == 1)
     assert "Stored: at most 7" in (boss.page.get_attribute("#arrivals", "aria-label") or "")
+    boss.until("document.querySelectorAll('[data-recent] tbody tr').length === 7")
+    shown = boss.page.locator("[data-recent] tbody .eye-id").all()
+    assert {row.get_attribute("title") for row in shown} == sessions
+    assert boss.page.text_content("[data-welcome]") == "The first events are here"
     nothing_is_wrong(boss)
 
 
@@ -265,6 +271,24 @@ def test_a_choice_is_made_with_the_keyboard_before_it_counts(boss: Visitor, page
     boss.page.keyboard.press("Enter")
     boss.page.wait_for_url("**period=30d**")
     assert boss.page.input_value("select[name=period]") == "30d"
+    nothing_is_wrong(boss)
+
+
+def test_a_list_is_narrowed_down_with_the_keyboard(boss: Visitor, scene: Scene) -> None:
+    boss.open("/admin/tracking/session/?o=-distance_px&p=1")
+    boss.page.focus(".filter-open-button")
+    boss.page.keyboard.press("Enter")
+    boss.until("document.activeElement.closest('#filter-form') !== null")
+    boss.page.keyboard.press("Escape")
+    boss.until("document.activeElement.matches('.filter-open-button')")
+    boss.page.keyboard.press("Enter")
+    boss.until("document.activeElement.closest('#filter-form') !== null")
+    boss.page.fill("#filter-form [name=from]", "2026-01-31T10:00")
+    boss.page.keyboard.press("Enter")
+    boss.page.wait_for_url(
+        "**/admin/tracking/session/?o=-distance_px&from=2026-01-31T10%3A00&zone=*"
+    )
+    assert boss.page.locator("#result_list tbody tr").count() == 1
     nothing_is_wrong(boss)
 
 

@@ -17,8 +17,8 @@ from django_celery_results.models import TaskResult
 from pytest_django import DjangoAssertNumQueries
 
 from admin_ext import board, queries
-from admin_ext.filters import PERIODS
 from admin_ext.scope import named
+from admin_ext.spans import PERIODS
 from reports.builder import build_stale
 from reports.models import RollupChange
 from reports.periods import HOUR, floored
@@ -367,6 +367,28 @@ def test_errors_lead_to_their_kinds_and_active_sessions_to_the_live_ones(
     assert f'href="{errors.path}?period=30d">Rejected</a>' in owner.get("/admin/").content.decode()
 
 
+def test_a_period_of_ones_own_leads_to_its_own_rows(owner: Client, scene: Scene) -> None:
+    span = {"from": f"{START - HOUR:%Y-%m-%dT%H:%MZ}", "to": f"{START + HOUR:%Y-%m-%dT%H:%MZ}"}
+    shown = data(owner, **span)
+    figures, (code,) = by_name(shown["figures"]), shown["lists"]["errors"]
+    for link in (
+        *(figures[name]["url"] for name in ("events", "sessions", "distance")),
+        code["url"],
+    ):
+        asked = parse_qs(urlsplit(link).query)
+        assert {name: asked[name] for name in span} == {name: [span[name]] for name in span}, link
+        assert owner.get(link).status_code == 200
+    assert urlsplit(code["url"]).path == reverse("admin:eye_errors")
+
+
+def test_errors_of_long_ago_lead_to_their_list(owner: Client, scene: Scene) -> None:
+    for days, leads in ((31, "admin:eye_errors"), (33, "admin:tracking_eventerror_changelist")):
+        begin = f"{now() - timedelta(days=days):%Y-%m-%dT%H:%MZ}"
+        (code,) = data(owner, **{"from": begin})["lists"]["errors"]
+        assert urlsplit(code["url"]).path == reverse(leads)
+        assert owner.get(code["url"]).status_code == 200
+
+
 def test_nothing_leads_to_a_list_that_one_may_not_see(scene: Scene) -> None:
     watcher = staff("watcher", "view_session", "view_receipt", "view_sessionreport")
     figures = by_name(data(watcher)["figures"])
@@ -385,13 +407,13 @@ def test_many_open_pages_ask_no_more_than_one(
     owner: Client, scene: Scene, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     # Who asks (2), the applications' names, the overview (7), who is active (5), the pages (2),
-    # the failed tasks, health (2) and the totals.
-    with django_assert_num_queries(21):
+    # the failed tasks, health (2), the totals and the latest sessions.
+    with django_assert_num_queries(22):
         data(owner)
     with django_assert_num_queries(3):
         data(owner)
-    # For a page also what came first of all, and the latest sessions.
-    with django_assert_num_queries(5):
+    # For a page also what came first of all.
+    with django_assert_num_queries(4):
         owner.get("/admin/")
 
 

@@ -6,7 +6,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
-from admin_ext.filters import PERIODS
+from admin_ext.spans import PERIODS
 from tests.cast import Sender
 from tests.plans import plan, read_more_than_it_shows
 

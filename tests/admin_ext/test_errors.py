@@ -1,8 +1,9 @@
 """The page of errors by their kinds: what it shows, and what can be done about a kind."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from uuid import UUID, uuid4
 
 import pytest
@@ -14,7 +15,7 @@ from django.utils.timezone import now
 from django_celery_results.models import TaskResult
 
 from admin_ext import error_groups
-from admin_ext.filters import PERIODS
+from admin_ext.spans import PERIODS
 from reports import rollup
 from tests.admin_ext.cast import staff
 from tests.cast import Sender, event, sender
@@ -130,6 +131,52 @@ def test_a_period_shows_what_came_in_it(
     (row,) = page.context["rows"]
     assert len(row.spark.values) in (spans - 1, spans)
     assert sum(row.spark.values) == 1
+
+
+def minutes(*moments: datetime) -> list[str]:
+    return [f"{moment:%Y-%m-%dT%H:%MZ}" for moment in moments]
+
+
+def test_a_period_of_ones_own_is_counted_as_finely_as_counts_are_kept(
+    analyst: Client, groups: list[ErrorGroup]
+) -> None:
+    first, second = groups
+    for ago, bar in (
+        (timedelta(hours=1), "a minute"),
+        (timedelta(days=1), "an hour"),
+        (timedelta(days=5), "six hours"),
+        (timedelta(days=20), "a day"),
+    ):
+        moment = now() - ago
+        move_back(second, ago)
+        start, end = minutes(moment - timedelta(minutes=20), moment + timedelta(minutes=20))
+        query = {"from": start, "to": end}
+        assert shown(analyst, **query) == [second], ago
+        page = analyst.get(PAGE, query)
+        assert f"Each bar is {bar}, counted whole" in page.content.decode()
+        (row,) = page.context["rows"]
+        assert sum(row.spark.values) == row.listed.seen == 1
+        (list_query,) = {urlsplit(page.context["list_url"]).query}
+        assert parse_qs(list_query) == {"from": [start], "to": [end]}
+    assert shown(analyst, **{"from": minutes(now() - timedelta(hours=3))[0]}) == [first]
+
+
+def test_a_period_that_cannot_be_is_told_and_the_usual_one_shown(
+    analyst: Client, groups: list[ErrorGroup]
+) -> None:
+    moment = now()
+    old, soon, later = minutes(*(moment + timedelta(minutes=n) for n in (-33 * 1_440, 2, 9)))
+    for query, says in (
+        ({"from": old}, "counted by their kinds for 32 days"),
+        ({"to": soon}, "counted by their kinds for 32 days"),
+        ({"from": soon, "to": later}, "has not begun yet"),
+        ({"from": soon, "to": old}, "ends before it begins"),
+        ({"from": "yesterday", "period": "7d"}, "“from” is no time"),
+    ):
+        assert len(shown(analyst, **query)) == 2
+        page = analyst.get(PAGE, query)
+        assert says in page.content.decode(), query
+        assert page.context["asked"].name == query.get("period", "24h")
 
 
 def test_it_is_narrowed_down_by_application_code_and_type(

@@ -114,6 +114,7 @@ def test_every_single_error_is_narrowed_down_alike(analyst: Client, shop: Sender
     assert parse_qs(urlsplit(url).query) == {
         "application": [str(shop.application_id)],
         "code": ["empty"],
+        "period": ["7d"],
     }
 
 

@@ -1,5 +1,7 @@
 """The lists that staff browse: sorted, narrowed down, counted, with the columns they chose."""
 
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,12 +17,13 @@ from admin_ext.models import SavedView
 from reports import builder
 from reports.models import SORTED, SessionReport
 from tests.admin_ext.cast import HOSTILE, Scene, signed_in, staff
-from tests.cast import Sender, at, event, path
+from tests.cast import START, Sender, at, event, path
 from tracking.models import Session
 
 SESSIONS = reverse("admin:tracking_session_changelist")
 REPORTS = reverse("admin:reports_sessionreport_changelist")
 EVENTS = reverse("admin:tracking_event_changelist")
+ERRORS = reverse("admin:tracking_eventerror_changelist")
 LISTS = (SESSIONS, REPORTS)
 
 
@@ -134,6 +137,51 @@ def test_sessions_and_reports_are_narrowed_down(
         ({"live": "no"}, {scene.session, still}),
     ):
         assert set(found(owner, list_url, **query)) == right, query
+
+
+@pytest.mark.parametrize("list_url", LISTS)
+def test_a_list_shows_a_period_of_ones_own(
+    owner: Client, scene: Scene, others: list[UUID], list_url: str
+) -> None:
+    still, slow = others
+    moment = datetime(2026, 1, 31, 10, 30, tzinfo=UTC)
+    Session.objects.filter(pk=still).update(last_at=moment)
+    SessionReport.objects.filter(pk=still).update(ended_at=moment)
+    for query, right in (
+        ({"from": "2026-01-31T10:00Z", "to": "2026-01-31T11:00Z"}, {still}),
+        ({"from": "2026-01-31T10:30Z", "to": "2026-01-31T10:31Z"}, {still}),
+        ({"from": "2026-01-31T10:00Z", "to": "2026-01-31T10:30Z"}, set()),
+        ({"from": "2026-01-31T11:30", "zone": "Europe/Vienna"}, {still, scene.session, slow}),
+        ({"from": "2026-01-31T11:31", "zone": "Europe/Vienna"}, {scene.session, slow}),
+        ({"to": "2026-01-31T11:00Z", "period": "15m"}, {still}),
+        ({"from": "", "to": "", "zone": "Europe/Vienna"}, {still, scene.session, slow}),
+    ):
+        assert set(found(owner, list_url, **query)) == right, query
+
+
+def test_events_and_errors_of_a_period_of_ones_own(owner: Client, scene: Scene) -> None:
+    begin = f"{START - timedelta(minutes=1):%Y-%m-%dT%H:%MZ}"
+    for list_url, count in ((EVENTS, 3), (ERRORS, 2)):
+        assert len(found(owner, list_url, **{"from": begin})) == count
+        assert found(owner, list_url, to=begin) == []
+
+
+def test_the_form_of_a_period_is_in_the_viewers_zone(owner: Client, scene: Scene) -> None:
+    owner.cookies["eye_zone"] = "Europe/Vienna"
+    asked = {"from": "2026-01-31T10:00Z", "to": "2026-07-31T10:00Z"}
+    page = owner.get(SESSIONS, asked).content.decode()
+    for name, value in (
+        ("from", "2026-01-31T11:00"),
+        ("to", "2026-07-31T12:00"),
+        ("zone", "Europe/Vienna"),
+    ):
+        assert re.search(rf'<input[^>]*name="{name}"[^>]*value="{value}"', page), name
+
+
+def test_a_period_that_cannot_be_is_told_and_shows_nothing(owner: Client, scene: Scene) -> None:
+    page = owner.get(SESSIONS, {"from": "yesterday"})
+    assert not page.context["cl"].result_list
+    assert page.content.decode().count("“from” is no time") == 1
 
 
 def test_who_sees_no_reports_cannot_ask_for_their_numbers(others: list[UUID]) -> None:

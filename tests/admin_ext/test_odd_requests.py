@@ -50,6 +50,9 @@ NAMES = (
     "app_label",
     "next",
     "period",
+    "from",
+    "to",
+    "zone",
     "tasks",
 )
 

@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import reverse
 from django_celery_results.models import TaskResult
 
+from reports.rollup import roll_up
 from tests.admin_ext.cast import Scene, staff
 from tests.cast import Sender, event
 from tests.processes import Process
@@ -68,6 +69,13 @@ def test_a_type_is_reprocessed_from_its_page(mender: Client, shop: Sender) -> No
     assert b"There is no such event type." in may.get(nowhere["HX-Redirect"]).content
 
 
+def test_the_dialog_says_how_many_all_are(mender: Client, error: EventError) -> None:
+    roll_up()
+    (_, everything) = of(error)
+    count = EventError.objects.filter(resolved_at=None).count()
+    assert f"All that are open, {count} by now" in mender.get(everything).content.decode()
+
+
 def test_to_look_at_an_address_queues_nothing(mender: Client, error: EventError) -> None:
     for address in of(error):
         assert "HX-Redirect" not in mender.get(address)
@@ -108,7 +116,9 @@ def test_a_worker_stores_what_is_right_now(
     task = TaskResult.objects.filter(task_name="tracking.reprocess", status="SUCCESS")
     result = json.loads(until(task.first).result)  # type: ignore[union-attr]
     assert (result["examined"], result["stored"]) == (1, 1)
-    assert b"1 of 1 finished" in owner.get(answer["Location"]).content
+    followed = owner.get(answer["Location"]).content.decode()
+    assert "1 of 1 finished" in followed
+    assert f'<td><a class="eye-link" href="{reverse("admin:eye_errors")}">' in followed
     error.refresh_from_db()
     assert error.resolved_at
     entries = owner.get(reverse("admin:tracking_auditentry_changelist")).content.decode()

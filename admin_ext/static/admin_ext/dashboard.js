@@ -1,6 +1,6 @@
 /** The dashboard: draws what its page brought along, and asks anew while its period goes on. */
 
-import { submitWhenPointed } from "./choices.js";
+import { askForTimes, nameOnlyChosen, submitWhenPointed } from "./choices.js";
 import { draw, repaint } from "./dashboard_charts.js";
 import { granted, poll, whenThemeChanges } from "./polling.js";
 import { number, write } from "./session/words.js";
@@ -9,7 +9,10 @@ import { clock, local } from "./times.js";
 const FIRST_POLL_MS = 2_000;
 
 const page = document.getElementById("dashboard");
+const scope = page.querySelector("[data-scope]");
 const lag = page.querySelector("[data-lag]");
+const welcome = page.querySelector("[data-welcome]");
+const recent = page.querySelector("[data-recent]");
 
 function showFigures(figures) {
   for (const { name, value, unit, note, exact, tone } of figures) {
@@ -56,11 +59,15 @@ function ranked({ label, note, count, url }, most) {
   return item;
 }
 
+/** Who is about to follow a link keeps it. */
+function isInUse(part) {
+  return part.matches(":active, :focus-within");
+}
+
 function showLists(lists) {
   for (const [name, rows] of Object.entries(lists)) {
     const list = page.querySelector(`[data-list="${name}"]`);
-    // Who is about to follow a link keeps it.
-    if (list.matches(":active, :focus-within")) continue;
+    if (isInUse(list)) continue;
     const most = Math.max(...rows.map(({ count }) => count));
     list.replaceChildren(...rows.map((row) => ranked(row, most)));
     page.querySelector(`[data-none="${name}"]`).hidden = rows.length > 0;
@@ -74,6 +81,7 @@ function show(answer) {
   for (const [name, value] of Object.entries(answer.totals)) {
     write(page.querySelector(`[data-total="${name}"]`), number(value));
   }
+  if (welcome && answer.totals.sent > 0) write(welcome, "The first events are here");
   draw(answer);
 }
 
@@ -88,30 +96,10 @@ function when(seconds) {
   return local(seconds * 1000).slice(0, 16);
 }
 
-function listenToScope(form) {
-  const { period, application } = form.elements;
-  const span = form.querySelector("[data-span]");
-  const ask = () => {
-    span.hidden = period.value !== "";
-    for (const input of span.querySelectorAll("input")) input.disabled = span.hidden;
-    period.disabled = false;
-  };
-  period.addEventListener("change", ask);
-  // The times of a custom period are still to be chosen.
-  submitWhenPointed(form, () => period.value);
-  // The address names only what was chosen.
-  form.addEventListener("submit", () => {
-    for (const choice of [period, application]) choice.disabled = !choice.value;
-  });
-  addEventListener("pageshow", () => {
-    for (const choice of [period, application]) choice.disabled = false;
-    ask();
-  });
-  ask();
-}
-
 const first = JSON.parse(document.getElementById("dashboard-data").textContent);
-listenToScope(page.querySelector("[data-scope]"));
+askForTimes(scope);
+nameOnlyChosen(scope);
+submitWhenPointed(scope);
 show(first);
 showLag(first);
 whenThemeChanges(repaint);
@@ -126,6 +114,7 @@ if (first.poll_ms) {
     const answer = await granted(response).json();
     show(answer);
     showLag(answer);
+    if (!isInUse(recent)) recent.innerHTML = answer.recent;
     return answer.poll_ms ?? false;
   }, FIRST_POLL_MS, (trouble) => write(lag, trouble));
 }

@@ -1,15 +1,13 @@
 /** The page of grouped errors: its filters and its dialogs. */
 
-import { submitWhenPointed } from "./choices.js";
+import { askForTimes, nameOnlyChosen, submitWhenPointed } from "./choices.js";
 import { many } from "./session/words.js";
 
 const narrowing = document.querySelector("[data-narrowing]");
 
+askForTimes(narrowing);
+nameOnlyChosen(narrowing);
 submitWhenPointed(narrowing);
-// An address to be passed on says only what was chosen.
-narrowing.addEventListener("formdata", ({ formData }) => {
-  for (const [name, value] of [...formData]) if (value === "") formData.delete(name);
-});
 
 for (const button of document.querySelectorAll("[data-open]")) {
   button.addEventListener("click", () => {
