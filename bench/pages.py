@@ -11,6 +11,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from itertools import cycle
 from urllib.parse import urlsplit
@@ -28,8 +29,13 @@ SESSIONS, REPORTS, EVENTS = (
     "/admin/tracking/event/",
 )
 ERRORS, TASKS = "/admin/tracking/eventerror/", "/admin/django_celery_results/taskresult/"
+NOON = datetime.now(UTC).replace(hour=12, minute=0) - timedelta(days=10)
+TWO_HOURS = f"?from={NOON:%Y-%m-%dT%H:%MZ}&to={NOON + timedelta(hours=2):%Y-%m-%dT%H:%MZ}"
 OF_SESSIONS = (
     "",
+    TWO_HOURS,
+    f"{TWO_HOURS}&application=2",
+    f"{TWO_HOURS}&o=-distance_px",
     "?p=500",
     "?q=ab",
     "?period=24h",
@@ -52,16 +58,24 @@ OF_SESSIONS = (
     "?o=-distance_px&p=500",
 )
 PAGES = {
-    "/admin/": ("", "?period=15m", "?period=7d", "?period=30d", "?period=30d&application=2"),
+    "/admin/": (
+        "",
+        "?period=15m",
+        "?period=7d",
+        "?period=30d",
+        "?period=30d&application=2",
+        TWO_HOURS,
+    ),
     "/admin/dashboard.json": ("?period=24h",),
     "/admin/live/": ("",),
     "/admin/live.json": ("",),
-    "/admin/errors/": ("", "?period=30d"),
+    "/admin/errors/": ("", "?period=30d", TWO_HOURS),
     "/admin/tasks/": ("",),
     SESSIONS: (*OF_SESSIONS, "?o=-errors", "?o=-events"),
     REPORTS: (*OF_SESSIONS, "?o=-clicks", "?o=-samples"),
     EVENTS: (
         "",
+        TWO_HOURS,
         "?p=900",
         "?o=timestamp",
         "?period=24h",
@@ -70,9 +84,9 @@ PAGES = {
         "?name=submit",
         "?category=nothing",
     ),
-    ERRORS: ("", "?resolved=no", "?code=type", "?application=2"),
+    ERRORS: ("", TWO_HOURS, "?resolved=no", "?code=type", "?application=2"),
     "/admin/tracking/receipt/": ("", "?period=24h", "?p=200"),
-    TASKS: ("", "?status=FAILURE", "?task_name=reports.recompute", "?p=800"),
+    TASKS: ("", TWO_HOURS, "?status=FAILURE", "?task_name=reports.recompute", "?p=800"),
 }
 SESSION_PAGE = "/admin/tracking/session/{}/change/"
 IN_THE_BROWSER = ("/admin/", "/admin/live/", "/admin/errors/", SESSIONS, REPORTS, EVENTS, TASKS)
