@@ -119,6 +119,7 @@ PAGES = (
     "window",
     [
         {"viewport": {"width": 1440, "height": 900}},
+        {"viewport": {"width": 1024, "height": 800}},
         {"viewport": {"width": 390, "height": 800}, "color_scheme": "dark"},
     ],
     indirect=True,
