@@ -30,9 +30,10 @@ class PeriodForm(DropdownForm):
         looks = {"type": "datetime-local", "class": " ".join(INPUT_CLASSES), "max": LATEST}
         for name in ("from", "to"):
             self.fields[name] = forms.CharField(
-                label=name, required=False, widget=forms.TextInput(looks)
+                label=name.capitalize(), required=False, widget=forms.TextInput(looks)
             )
-        self.fields["to"].help_text = f"They go before the period. In {zone_in_words()}."
+        hint = f"With these, the choice above does not count. In {zone_in_words()}."
+        self.fields["to"].help_text = hint
         self.fields["zone"] = forms.CharField(required=False, widget=forms.HiddenInput)
 
 
