@@ -18,8 +18,9 @@ from admin_ext import display, queries
 from admin_ext.board import Board, board_of, health
 from admin_ext.figures import key_figures, signs
 from admin_ext.links import Links
-from admin_ext.scope import DEFAULT, Scope, named, scope_of
+from admin_ext.scope import DEFAULT, Scope, application_of, named, scope_of
 from admin_ext.spans import PERIODS, BadPeriod
+from admin_ext.zones import zone_of
 from reports.rollups import Counts
 from tracking.models import Application, Event, Session
 
@@ -119,7 +120,7 @@ def _recent(scope: Scope, links: Links) -> dict[str, Any]:
 
 def _scope(request: HttpRequest) -> Scope:
     try:
-        return scope_of(request.GET, now())
+        return scope_of(request.GET, zone_of(request), now())
     except Application.DoesNotExist:
         raise Http404("There is no such application.") from None
 
@@ -129,13 +130,16 @@ def _scope_or_problem(request: HttpRequest) -> tuple[Scope, str]:
     try:
         return _scope(request), ""
     except BadPeriod as problem:
-        return named(None, DEFAULT, now()), str(problem)
+        application = application_of(request.GET.get("application", ""))
+        return named(application, DEFAULT, zone_of(request), now()), str(problem)
 
 
 def _data(board: Board, links: Links, names: dict[int, str]) -> dict[str, Any]:
     scope, now_health = board.scope, health()
     return {
-        "poll_ms": 1000 * scope.poll_seconds if scope.poll_seconds else None,
+        "poll_ms": 1000 * scope.poll_seconds,
+        "live": scope.live,
+        "now": scope.now.timestamp(),
         "from": scope.period.start.timestamp(),
         "to": scope.period.end.timestamp(),
         "behind": _behind(now_health.rollups_behind_seconds),

@@ -19,7 +19,7 @@ from admin_ext import spans
 from admin_ext.error_filters import NO_TEXT
 from admin_ext.filters import whole_number
 from admin_ext.spans import PERIODS, BadPeriod
-from reports.periods import MINUTE, Period, floored
+from reports.periods import Period
 from reports.rollups import WITHOUT_JIT
 from tracking.error_groups import ANY_PLACE, KEPT, PLACE_IN_ARRAY, begin_of
 from tracking.error_mutes import in_force
@@ -120,7 +120,7 @@ class Asked:
 
 def _period(query: QueryDict, moment: datetime) -> tuple[str, Period, ErrorCount.Step]:
     """Its name, and how long each of its bars is: as short as counts are kept for so long."""
-    latest = floored(moment) + MINUTE
+    latest = spans.until_now(moment)
     if not spans.is_typed(query):
         name = _one_of(STEPS, query.get("period"), DEFAULT_PERIOD)
         return name, Period(moment - PERIODS[name][1], latest), STEPS[name]

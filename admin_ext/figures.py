@@ -60,7 +60,9 @@ def key_figures(board: Board, links: Links) -> list[Figure]:
             "sessions",
             "Sessions",
             *_count(period.active_sessions),
-            _change(period.active_sessions, before.active_sessions),
+            _change(
+                period.active_sessions, before.active_sessions * so_far, before.active_sessions
+            ),
             url=links.of(Session),
         ),
         Figure(

@@ -87,14 +87,14 @@ class PeriodFilter(DropdownFilter):
         if not spans.is_typed(self.used_parameters):
             return zone
         with suppress(BadPeriod):
-            ends = spans.typed(self.used_parameters, now())
-            start, end = (f"{localtime(moment):%Y-%m-%dT%H:%M}" for moment in ends)
-            return zone | {
-                "period": "",
-                "from": start,
-                "to": end if self.used_parameters.get("to") else "",
+            ends = zip(("from", "to"), spans.typed(self.used_parameters, now()), strict=True)
+            given = {
+                name: f"{localtime(moment):%Y-%m-%dT%H:%M}"
+                for name, moment in ends
+                if self.used_parameters.get(name)
             }
-        return zone | {"period": ""} | self.used_parameters
+            return {"period": "", **given, **zone}
+        return {"period": "", **self.used_parameters}
 
 
 class LastEventPeriod(PeriodFilter):

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.http import QueryDict
 
 from admin_ext import spans
 from admin_ext.filters import whole_number
 from admin_ext.spans import PERIODS, BadPeriod
-from reports.periods import DAY, HOUR, MINUTE, Period, floored
+from reports.periods import DAY, HOUR, MINUTE, Period, begin_of, buckets
 from reports.rollups import BEGINNING
 from tracking.models import Application
 
@@ -41,7 +42,10 @@ class Scope:
     name: str
     period: Period
     bucket: timedelta
+    zone: ZoneInfo
     now: datetime
+    # Up to now, whenever that is.
+    open_ended: bool = False
 
     @property
     def before(self) -> Period:
@@ -60,29 +64,25 @@ class Scope:
         return max(0.0, (min(end, self.now) - start) / (end - start))
 
     @property
-    def poll_seconds(self) -> float | None:
-        """How often a live page asks anew; None: it stands still."""
+    def poll_seconds(self) -> float:
+        """How often its page asks anew."""
         start, end = self.period
-        return next(s for most, s in POLLS if end - start <= most) if self.live else None
+        return next(s for most, s in POLLS if end - start <= most) if self.live else STILL_SECONDS
 
     @property
     def fresh_seconds(self) -> float:
         """How long an answer is good for: a little less than the time to the next question."""
-        return 0.8 * (self.poll_seconds or STILL_SECONDS)
+        return 0.8 * self.poll_seconds
 
     @property
     def buckets(self) -> list[Period]:
-        """The period cut at whole multiples of the bucket (UTC)."""
-        start, end = self.period
-        cuts = [start]
-        while (cut := floored(cuts[-1], self.bucket) + self.bucket) < end:
-            cuts.append(cut)
-        return [Period(*pair) for pair in zip(cuts, [*cuts[1:], end], strict=True)]
+        """The period cut at whole multiples of the bucket, by the clocks of the viewer's zone."""
+        return buckets(self.period, self.bucket, self.zone)
 
     @property
     def key(self) -> str:
         """Equal for pages that show the same."""
-        return f"{self.application or 'all'}:{':'.join(self.span.values())}"
+        return f"{self.application or 'all'}:{':'.join(self.span.values())}:{self.zone}"
 
     @property
     def query(self) -> dict[str, Any]:
@@ -93,26 +93,28 @@ class Scope:
     @property
     def span(self) -> dict[str, str]:
         """The part of it that says which period."""
-        return {"period": self.name} if self.name in PERIODS else spans.written(self.period)
+        if self.name in PERIODS:
+            return {"period": self.name}
+        return spans.written(self.period, self.open_ended)
 
 
-def scope_of(query: QueryDict, moment: datetime) -> Scope:
+def scope_of(query: QueryDict, zone: ZoneInfo, moment: datetime) -> Scope:
     """Raises `BadPeriod`, and `Application.DoesNotExist`."""
     application = application_of(query.get("application", ""))
-    if spans.is_typed(query):
-        period = spans.typed(query, moment)
-        bucket = bucket_for(period.end - period.start)
-        return Scope(application, CUSTOM, period, bucket, moment)
-    return named(application, query.get("period") or DEFAULT, moment)
+    if not spans.is_typed(query):
+        return named(application, query.get("period") or DEFAULT, zone, moment)
+    period = spans.typed(query, moment)
+    bucket = bucket_for(period.end - period.start)
+    return Scope(application, CUSTOM, period, bucket, zone, moment, not query.get("to"))
 
 
-def named(application: int | None, name: str, moment: datetime) -> Scope:
+def named(application: int | None, name: str, zone: ZoneInfo, moment: datetime) -> Scope:
     if name not in PERIODS:
         raise BadPeriod(f"There is no period called “{name[:20]}”: choose one from the list.")
     _, length = PERIODS[name]
     bucket = bucket_for(length)
-    period = Period(floored(moment - length + MINUTE, bucket), floored(moment) + MINUTE)
-    return Scope(application, name, period, bucket, moment)
+    start = begin_of(moment - length + MINUTE, bucket, zone)
+    return Scope(application, name, Period(start, spans.until_now(moment)), bucket, zone, moment)
 
 
 def application_of(text: str) -> int | None:

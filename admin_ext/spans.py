@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from reports.periods import Period, ceiled, floored, zone_named
+from reports.periods import MINUTE, Period, ceiled, floored, zone_named
 from reports.rollups import BEGINNING
 
 PERIODS = {
@@ -27,24 +27,29 @@ def is_typed(query: Mapping[str, str]) -> bool:
 
 
 def typed(query: Mapping[str, str], moment: datetime) -> Period:
-    """Of whole minutes; without one of its ends from the beginning, or up to `moment`.
+    """Of whole minutes; without one of its ends from the beginning, or up to now.
 
     Raises `BadPeriod`.
     """
     zone = _zone(query.get("zone") or "UTC")
     since, until = query.get("from"), query.get("to")
     start = _time("from", since, zone) if since else BEGINNING
-    end = _time("to", until, zone) if until else moment
-    period = Period(floored(start), ceiled(end))
+    end = ceiled(_time("to", until, zone)) if until else until_now(moment)
+    period = Period(floored(start), end)
     if period.start >= period.end:
         raise BadPeriod("The period ends before it begins: “from” has to be before “to”.")
     return period
 
 
-def written(period: Period) -> dict[str, str]:
+def until_now(moment: datetime) -> datetime:
+    """The end of the minute that goes on."""
+    return floored(moment) + MINUTE
+
+
+def written(period: Period, open_ended: bool = False) -> dict[str, str]:
     """The part of an address that means this period to everybody."""
     start, end = (f"{moment:%Y-%m-%dT%H:%MZ}" for moment in period)
-    return {"from": start, "to": end}
+    return {"from": start} if open_ended else {"from": start, "to": end}
 
 
 def _zone(name: str) -> ZoneInfo:
@@ -60,6 +65,6 @@ def _time(name: str, text: str, zone: ZoneInfo) -> datetime:
         found = (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise BadPeriod(f"“{name}” is no time: write it like 2026-01-31T12:00.") from None
-    if not BEGINNING < found < datetime(2100, 1, 1, tzinfo=UTC):
+    if not BEGINNING <= found < datetime(2100, 1, 1, tzinfo=UTC):
         raise BadPeriod(f"“{name}” has to be a time from 2000 to 2099.")
     return found

@@ -11,6 +11,8 @@ from reports.moments import EPOCH
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 STEPS = {"minute": MINUTE, "hour": HOUR, "day": DAY}
+# Weeks begin on Mondays.
+MONDAY = datetime(1970, 1, 5)
 # No clock is set by more than this, but where a whole day is left out.
 LARGEST_CHANGE = timedelta(hours=3)
 # Files among the zones that are of no place: browsers know no such names.
@@ -61,35 +63,39 @@ def parts(period: Period, steps: Sequence[str] = ("day", "hour", "minute")) -> l
     return [*parts(before, finer), Part(step, start, end), *parts(after, finer)]
 
 
-def buckets(period: Period, step: str, zone: ZoneInfo) -> list[Period]:
-    """A period cut at the beginnings of the minutes, hours or days of a zone.
+def buckets(period: Period, size: timedelta, zone: ZoneInfo) -> list[Period]:
+    """A period cut at the beginnings of a zone's spans of so many minutes, hours, days or weeks.
 
     The first and the last bucket are what the period has of them. Where the clock is set forward
     or back, a day has 23 or 25 hours, and an hour that comes twice is two buckets.
     """
-    cuts = {cut for cut in _beginnings(period, step, zone) if period.start < cut < period.end}
+    cuts = {cut for cut in _beginnings(period, size, zone) if period.start < cut < period.end}
     return [Period(*pair) for pair in pairwise(sorted({*period, *cuts}))]
 
 
-def _beginnings(period: Period, step: str, zone: ZoneInfo) -> Iterator[datetime]:
+def begin_of(moment: datetime, size: timedelta, zone: ZoneInfo) -> datetime:
+    """Of the bucket in which the moment is."""
+    around = _beginnings(Period(moment, moment), size, zone)
+    return max(cut for cut in around if cut <= moment)
+
+
+def _beginnings(period: Period, size: timedelta, zone: ZoneInfo) -> Iterator[datetime]:
     """Some before and after the period as well."""
-    if step == "minute":
-        moment = floored(period.start)
-        while moment < period.end:
+    if size < HOUR:  # every zone's quarters of an hour are those of UTC
+        moment = floored(period.start, size)
+        while moment <= period.end:
             yield moment
-            moment += MINUTE
+            moment += size
         return
     wall = _wall(period.start, zone) - LARGEST_CHANGE
-    wall = wall.replace(minute=0, second=0, microsecond=0)
-    if step == "day":
-        wall = wall.replace(hour=0)
+    wall = MONDAY + (wall - MONDAY) // size * size
     while wall <= _wall(period.end, zone) + LARGEST_CHANGE:
         # What the clock leaves out begins when it is set.
         yield wall.replace(tzinfo=zone).astimezone(UTC)
         again = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)
-        if step == "hour" and _wall(again, zone) == wall:
+        if size == HOUR and _wall(again, zone) == wall:
             yield again
-        wall += STEPS[step]
+        wall += size
 
 
 def _wall(moment: datetime, zone: ZoneInfo) -> datetime:

@@ -117,7 +117,7 @@ def series(
 
     Raises `TooMuch`.
     """
-    return _totals(application_id, buckets(_whole_minutes(start, end), step, zone))
+    return _totals(application_id, buckets(_whole_minutes(start, end), STEPS[step], zone))
 
 
 def latest(application_id: int | None, periods: Sequence[Period]) -> list[Counts]:

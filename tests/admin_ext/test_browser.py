@@ -240,6 +240,14 @@ def test_the_dashboard_counts_while_one_looks(boss: Visitor, shop: Sender, worke
     shown = boss.page.locator("[data-recent] tbody .eye-id").all()
     assert {row.get_attribute("title") for row in shown} == sessions
     assert boss.page.text_content("[data-welcome]") == "The first events are here"
+    mark = "(place) => getSelection().selectAllChildren(document.querySelector(place))"
+    boss.page.evaluate(mark, "[data-recent] tbody .eye-id")
+    marked = boss.page.evaluate("getSelection().toString()")
+    shop.post(event(uuid4()))
+    boss.until("document.querySelector('[data-total=stored]').textContent === '8'")
+    assert boss.page.evaluate("getSelection().toString()") == marked
+    boss.page.evaluate("getSelection().removeAllRanges()")
+    boss.until("document.querySelectorAll('[data-recent] tbody tr').length === 8")
     nothing_is_wrong(boss)
 
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.cache import cache
@@ -157,7 +158,11 @@ def test_the_numbers_are_the_same_before_and_after_they_are_rolled_up(
 
     def told() -> Any:
         moment = now()
-        scopes = [named(id, name, moment) for id in (None, shop.application_id) for name in PERIODS]
+        scopes = [
+            named(id, name, ZoneInfo("UTC"), moment)
+            for id in (None, shop.application_id)
+            for name in PERIODS
+        ]
         return [(scope.key, board._board(scope)) for scope in scopes]
 
     before = told()

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
@@ -52,8 +53,9 @@ def test_the_address_of_a_page_says_what_it_shows(owner: Client, shop: Sender) -
     assert page.context["scope"].query == asked
     shown = owner.get(page.context["data_url"]).json()
     assert (shown["from"], shown["to"]) == (1767261600, 1767348000)
-    assert shown["poll_ms"] is None
-    assert data(owner, period="1h")["poll_ms"] == 2_000
+    assert (shown["poll_ms"], shown["live"]) == (60_000, False)
+    lively = data(owner, period="1h")
+    assert (lively["poll_ms"], lively["live"]) == (2_000, True)
 
 
 @pytest.mark.parametrize(
@@ -114,6 +116,59 @@ def test_what_is_remembered_stays_under_its_times_when_a_bucket_begins(
     assert [after[part] for part in ("from", "to")] == [before[part] for part in ("from", "to")]
     assert after["buckets"] == before["buckets"]
     assert owner.get("/admin/", {"period": name}).context["data"]["buckets"] == before["buckets"]
+
+
+@pytest.mark.parametrize(
+    ("zone", "query", "starts"),
+    [
+        ("America/New_York", {"from": "2026-10-30", "to": "2026-12-20"}, "00:00"),
+        ("America/New_York", {"from": "2026-10-30", "to": "2026-11-05"}, "00:00"),
+        ("Asia/Kolkata", {"from": "2026-10-30", "to": "2026-11-05"}, "00:00"),
+        ("Pacific/Apia", {"from": "2026-01-05", "to": "2030-01-01"}, "00:00"),
+    ],
+)
+def test_bars_begin_by_the_clocks_of_the_viewer(
+    owner: Client, scene: Scene, zone: str, query: dict[str, str], starts: str
+) -> None:
+    """Also in the week in which they are set back."""
+    owner.cookies["eye_zone"] = zone
+    shown = data(owner, **query, zone=zone)
+    size = timedelta(seconds=shown["bucket_seconds"])
+    locals_ = [
+        datetime.fromtimestamp(bucket["start"], ZoneInfo(zone)) for bucket in shown["buckets"]
+    ]
+    assert f"{locals_[0]:%H:%M}" == starts
+    for moment in locals_:
+        assert (moment.replace(tzinfo=None) - datetime(1970, 1, 5)) % size == timedelta(0)
+
+
+def test_viewers_of_other_zones_have_bars_of_their_own(owner: Client, scene: Scene) -> None:
+    for zone in ("Europe/Vienna", "America/New_York", "Asia/Kathmandu"):
+        owner.cookies["eye_zone"] = zone
+        for period in ("7d", "30d"):
+            begin = datetime.fromtimestamp(data(owner, period=period)["from"], ZoneInfo(zone))
+            assert begin.minute == 0
+            assert period == "7d" or begin.hour % 6 == 0
+
+
+@pytest.mark.parametrize("query", [{"to": "2099-06-01T00:00Z"}, {"from": "2026-01-01T00:00Z"}])
+def test_the_address_of_half_a_period_means_the_same_later(
+    owner: Client, scene: Scene, query: dict[str, str]
+) -> None:
+    page = owner.get("/admin/", query)
+    data_url = page.context["data_url"]
+    assert ("to=" in data_url) == ("to" in query)
+    shown = owner.get(data_url).json()
+    assert shown["live"]
+    for figure in shown["figures"]:
+        assert owner.get(figure["url"]).status_code == 200
+        if figure["name"] == "events":
+            assert owner.get(figure["url"]).context["cl"].result_list
+
+
+def test_a_bad_period_leaves_the_application(owner: Client, shop: Sender) -> None:
+    page = owner.get(f"/admin/?application={shop.application_id}&from=x")
+    assert page.context["scope"].application == shop.application_id
 
 
 def test_the_whole_time_fits_too(owner: Client, scene: Scene) -> None:

@@ -178,6 +178,14 @@ def test_the_form_of_a_period_is_in_the_viewers_zone(owner: Client, scene: Scene
         assert re.search(rf'<input[^>]*name="{name}"[^>]*value="{value}"', page), name
 
 
+def test_the_form_leaves_open_what_was_left_open(owner: Client, scene: Scene) -> None:
+    for zone in ("UTC", "Europe/Vienna", "America/New_York"):
+        owner.cookies["eye_zone"] = zone
+        form = owner.get(SESSIONS, {"to": "2026-01-31T10:00Z"}).context["cl"].filter_specs[0]
+        (choice,) = form.choices(None)
+        assert choice["form"]["from"].value() is None, zone
+
+
 def test_a_period_that_cannot_be_is_told_and_shows_nothing(owner: Client, scene: Scene) -> None:
     page = owner.get(SESSIONS, {"from": "yesterday"})
     assert not page.context["cl"].result_list

@@ -7,7 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.periods import HOUR, MINUTE, Part, Period, buckets, ceiled, floored, parts
+from reports.periods import (
+    DAY,
+    HOUR,
+    MINUTE,
+    STEPS,
+    Part,
+    Period,
+    begin_of,
+    buckets,
+    ceiled,
+    floored,
+    parts,
+)
 
 minutes = st.datetimes(datetime(2000, 1, 2), datetime(2060, 1, 1)).map(
     lambda moment: moment.replace(second=0, microsecond=0, tzinfo=UTC)
@@ -82,32 +94,48 @@ def test_a_day_begins_and_ends_at_midnight_of_its_zone(
     zone: str, day: str, starts: str, hours: float
 ) -> None:
     around = Period(utc(day) - timedelta(days=2), utc(day) + timedelta(days=3))
-    (found,) = [one for one in buckets(around, "day", ZoneInfo(zone)) if one.start == utc(starts)]
+    (found,) = [one for one in buckets(around, DAY, ZoneInfo(zone)) if one.start == utc(starts)]
     assert found.end - found.start == hours * HOUR
 
 
 def test_a_day_that_a_zone_left_out_is_not_there() -> None:
     around = Period(utc("2011-12-28T10:00"), utc("2012-01-01T10:00"))
-    found = buckets(around, "day", ZoneInfo("Pacific/Apia"))
+    found = buckets(around, DAY, ZoneInfo("Pacific/Apia"))
     local = [str(one.start.astimezone(ZoneInfo("Pacific/Apia")).date()) for one in found]
     assert local == ["2011-12-28", "2011-12-29", "2011-12-31", "2012-01-01"]
 
 
 def test_an_hour_that_comes_twice_is_two_and_one_left_out_is_none() -> None:
     berlin = ZoneInfo("Europe/Berlin")
-    autumn = buckets(Period(utc("2026-10-24T22:00"), utc("2026-10-25T23:00")), "hour", berlin)
-    spring = buckets(Period(utc("2026-03-28T23:00"), utc("2026-03-29T22:00")), "hour", berlin)
+    autumn = buckets(Period(utc("2026-10-24T22:00"), utc("2026-10-25T23:00")), HOUR, berlin)
+    spring = buckets(Period(utc("2026-03-28T23:00"), utc("2026-03-29T22:00")), HOUR, berlin)
     assert (len(autumn), len(spring)) == (25, 23)
     assert {one.end - one.start for one in autumn + spring} == {HOUR}
 
 
 def test_hours_of_half_hour_zones_begin_at_their_own_full_hours() -> None:
     period = Period(utc("2026-03-28T18:15"), utc("2026-03-28T20:00"))
-    assert buckets(period, "hour", ZoneInfo("Asia/Kolkata")) == [
+    assert buckets(period, HOUR, ZoneInfo("Asia/Kolkata")) == [
         Period(utc("2026-03-28T18:15"), utc("2026-03-28T18:30")),
         Period(utc("2026-03-28T18:30"), utc("2026-03-28T19:30")),
         Period(utc("2026-03-28T19:30"), utc("2026-03-28T20:00")),
     ]
+
+
+@given(minutes, st.sampled_from([MINUTE, 15 * MINUTE, HOUR, 6 * HOUR, DAY]), st.sampled_from(ZONES))
+def test_a_moment_is_in_the_bucket_that_it_is_told_to_be_in(
+    moment: datetime, size: timedelta, name: str
+) -> None:
+    zone, around = ZoneInfo(name), Period(moment - 3 * size, moment + size)
+    (its,) = [one for one in buckets(around, size, zone) if one.start <= moment < one.end]
+    assert begin_of(moment, size, zone) == its.start
+
+
+def test_weeks_begin_on_mondays_at_midnight_of_the_zone() -> None:
+    zone = ZoneInfo("America/New_York")
+    found = buckets(Period(utc("2026-10-20T12:00"), utc("2026-11-20T12:00")), 7 * DAY, zone)
+    begins = [one.start.astimezone(zone) for one in found[1:]]
+    assert [f"{begin:%a %H:%M}" for begin in begins] == ["Mon 00:00"] * 4
 
 
 @given(
@@ -120,7 +148,7 @@ def test_buckets_are_the_period_cut_where_the_clock_of_the_zone_turns(
     start: datetime, length: int, step: str, name: str
 ) -> None:
     zone, period = ZoneInfo(name), Period(start, start + length * MINUTE)
-    found = buckets(period, step, zone)
+    found = buckets(period, STEPS[step], zone)
     assert found[0].start == period.start
     assert found[-1].end == period.end
     format = {"minute": "%F %H:%M", "hour": "%F %H", "day": "%F"}[step]

@@ -1,10 +1,10 @@
 /** The dashboard: draws what its page brought along, and asks anew while its period goes on. */
 
 import { askForTimes, nameOnlyChosen, submitWhenPointed } from "./choices.js";
-import { draw, repaint } from "./dashboard_charts.js";
+import { draw, minute, repaint } from "./dashboard_charts.js";
 import { granted, poll, whenThemeChanges } from "./polling.js";
 import { number, write } from "./session/words.js";
-import { clock, local } from "./times.js";
+import { clock } from "./times.js";
 
 const FIRST_POLL_MS = 2_000;
 
@@ -13,6 +13,7 @@ const scope = page.querySelector("[data-scope]");
 const lag = page.querySelector("[data-lag]");
 const welcome = page.querySelector("[data-welcome]");
 const recent = page.querySelector("[data-recent]");
+let recentHtml = "";
 
 function showFigures(figures) {
   for (const { name, value, unit, note, exact, tone } of figures) {
@@ -59,9 +60,16 @@ function ranked({ label, note, count, url }, most) {
   return item;
 }
 
-/** Who is about to follow a link keeps it. */
+/** Who is about to follow a link, or has marked some text, keeps it. */
 function isInUse(part) {
-  return part.matches(":active, :focus-within");
+  const marked = getSelection();
+  return part.matches(":active, :focus-within") || (!marked.isCollapsed && marked.containsNode(part, true));
+}
+
+function showRecent(html) {
+  if (html === recentHtml || isInUse(recent)) return;
+  recentHtml = html;
+  recent.innerHTML = html;
 }
 
 function showLists(lists) {
@@ -85,15 +93,11 @@ function show(answer) {
   draw(answer);
 }
 
-function showLag({ poll_ms, behind, from, to }) {
-  const span = `${when(from)} to ${when(to)}`;
+function showLag({ live, now, behind, from, to }) {
+  const span = `${minute(from)} to ${minute(to)}`;
   const late = behind && ` · rollups are ${behind} behind`;
-  write(lag, poll_ms ? `Live, ${clock(Date.now())}${late}` : `${span}${late}`);
+  write(lag, live ? `Live, ${clock(now * 1000)}${late}` : `${span}${late}`);
   lag.title = span;
-}
-
-function when(seconds) {
-  return local(seconds * 1000).slice(0, 16);
 }
 
 const first = JSON.parse(document.getElementById("dashboard-data").textContent);
@@ -103,18 +107,16 @@ submitWhenPointed(scope);
 show(first);
 showLag(first);
 whenThemeChanges(repaint);
-if (first.poll_ms) {
-  let isFresh = true;
-  poll(async (signal) => {
-    if (isFresh) {
-      isFresh = false;
-      return first.poll_ms;
-    }
-    const response = await fetch(page.dataset.url, { signal, headers: { Accept: "application/json" } });
-    const answer = await granted(response).json();
-    show(answer);
-    showLag(answer);
-    if (!isInUse(recent)) recent.innerHTML = answer.recent;
-    return answer.poll_ms ?? false;
-  }, FIRST_POLL_MS, (trouble) => write(lag, trouble));
-}
+let isFresh = true;
+poll(async (signal) => {
+  if (isFresh) {
+    isFresh = false;
+    return first.poll_ms;
+  }
+  const response = await fetch(page.dataset.url, { signal, headers: { Accept: "application/json" } });
+  const answer = await granted(response).json();
+  show(answer);
+  showLag(answer);
+  showRecent(answer.recent);
+  return answer.poll_ms;
+}, FIRST_POLL_MS, (trouble) => write(lag, trouble));

@@ -1,6 +1,7 @@
 /** The dashboard's three charts, each with its numbers as a table. */
 
 import { colour } from "./polling.js";
+import { number } from "./session/words.js";
 import { local } from "./times.js";
 
 const DAY_SECONDS = 86_400;
@@ -35,7 +36,6 @@ const CHARTS = {
   },
 };
 
-const number = new Intl.NumberFormat("en");
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 let shown = null;
 
@@ -116,7 +116,8 @@ function inUtc(seconds) {
   return `${new Date(seconds * 1000).toISOString().slice(0, 16)}Z`;
 }
 
-function minute(seconds) {
+/** Like `2026-01-31 12:00`. */
+export function minute(seconds) {
   return local(seconds * 1000).slice(0, 16);
 }
 
@@ -129,9 +130,8 @@ function label(seconds) {
 
 function say(id, parts) {
   const sums = parts.map(({ key, label: name }) => {
-    const values = shown.buckets.map((bucket) => bucket[key]);
-    const [most] = shown.buckets.toSorted((one, other) => other[key] - one[key]);
-    return `${name}: at most ${number.format(Math.max(...values))}${most?.[key] ? `, from ${minute(most.start)}` : ""}`;
+    const most = shown.buckets.reduce((one, other) => (other[key] > one[key] ? other : one));
+    return `${name}: at most ${number(most[key])}${most[key] ? `, from ${minute(most.start)}` : ""}`;
   });
   const canvas = document.getElementById(id);
   canvas.setAttribute("aria-label", `From ${minute(shown.from)} to ${minute(shown.to)}. ${sums.join(". ")}.`);
@@ -154,7 +154,7 @@ function tabulate(details, parts) {
     const link = Object.assign(document.createElement("a"), { href: into(place), className: "eye-link" });
     link.textContent = minute(bucket.start);
     cell(row, "").append(link);
-    for (const { key } of parts) cell(row, number.format(bucket[key])).className = "eye-right";
+    for (const { key } of parts) cell(row, number(bucket[key])).className = "eye-right";
     return row;
   });
   details.querySelector("thead").replaceChildren(head);
