@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
-from django.contrib.admin.views.main import ORDER_VAR
+from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR
 from django.db.models import F, Model, QuerySet
 from django.db.models.expressions import OrderBy
 from django.http import HttpRequest
@@ -46,8 +46,9 @@ class Sorting:
         return [F(self.path).asc(nulls_first=True), "pk"]
 
     @property
-    def number(self) -> bool:
-        return hasattr(self.column, "formatting")
+    def narrows(self) -> bool:
+        """Whether rows without it would stand in the way of the index."""
+        return hasattr(self.column, "formatting") or "__" in self.path
 
 
 @cache
@@ -100,7 +101,9 @@ class BigList(ChangeList):
         return Sorting(column, asked.startswith("-")) if column else None
 
     def _sortable(self) -> Iterator[Column]:
-        return (column for column in self.list_display if hasattr(column, "admin_order_field"))
+        """Also what is not shown: another viewer of the same address may show it."""
+        every = self.model_admin.columns(self.request)
+        return (column for column in every if hasattr(column, "admin_order_field"))
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         return self.sorting.order if self.sorting else self.model._meta.ordering
@@ -108,9 +111,9 @@ class BigList(ChangeList):
     def get_queryset(
         self, request: HttpRequest, exclude_parameters: list[str | None] | None = None
     ) -> QuerySet[Any]:
-        """Sorted by a number: those that have one."""
+        """Sorted by a number, or by a time of the report: those that have one."""
         rows: QuerySet[Any] = super().get_queryset(request, exclude_parameters)
-        if self.asked is None or self.asked.path == "pk":
+        if self.asked is None or not self.asked.narrows:
             return rows
         return rows.filter(**{f"{self.asked.path}__isnull": False})
 
@@ -186,11 +189,26 @@ class BigList(ChangeList):
         return found if found.number >= known else Count(known, exact=False)
 
     @property
-    def narrowed_by(self) -> str:
-        """The number that rows must have to be sorted by it."""
-        if self.asked is None or not self.asked.number:
+    def narrowed_to(self) -> str:
+        """What a row must have to be in the list as it is sorted."""
+        if self.asked is None or not self.asked.narrows:
             return ""
-        return str(self.asked.column.short_description)
+        *relations, name = self.asked.path.split("__")
+        model: Any = self.model
+        for relation in relations:
+            model = model._meta.get_field(relation).related_model
+        if model._meta.get_field(name).null:
+            return str(self.asked.column.short_description)
+        return str(model._meta.verbose_name) if relations else ""
+
+    @property
+    def has_next(self) -> bool:
+        is_full = len(self.result_list) == self.list_per_page
+        return is_full and not (self.total.exact and self.last >= self.total.number)
+
+    @property
+    def first_page(self) -> str:
+        return self.get_query_string(remove=[PAGE_VAR])
 
     @property
     def before(self) -> int:

@@ -1,9 +1,11 @@
 """Lists that staff browse all day: each chooses the columns, and saves a list as it is seen."""
 
+from functools import partial
 from typing import Any
 
+from django.contrib.admin.views.main import ORDER_VAR, SEARCH_VAR
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import URLPattern, path, reverse
 from django.utils.text import capfirst
 from django.views.decorators.http import require_POST
@@ -11,6 +13,9 @@ from django.views.decorators.http import require_POST
 from admin_ext import columns, saved_views
 from admin_ext.display import Column
 from admin_ext.kit import ReadOnlyAdmin
+
+# What an address may ask for beside the filters.
+OF_EVERY_LIST = {columns.PARAMETER, ORDER_VAR, SEARCH_VAR}
 
 
 class BrowsedAdmin(ReadOnlyAdmin):
@@ -32,11 +37,14 @@ class BrowsedAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         if columns.is_choice(request):
-            return columns.remember(request)
+            return columns.remember(request, self.columns(request))
         shown = self.get_list_display(request)
         context = {
             "views": saved_views.Views(
-                request.user, self.opts.label, saved_views.query_of(request)
+                request.user,
+                self.opts.label,
+                saved_views.query_of(request.GET),
+                partial(self.can_show, request),
             ),
             "columns": [
                 (column.__name__, capfirst(column.short_description), column in shown)
@@ -57,8 +65,22 @@ class BrowsedAdmin(ReadOnlyAdmin):
             *urls,
         ]
 
+    def can_show(self, request: HttpRequest, query: str) -> bool:
+        """Whether the list takes all that an address asks of it, from this user."""
+        asked = QueryDict(query)
+        return all(
+            name in OF_EVERY_LIST or self.lookup_allowed(name, asked[name], request)
+            for name in asked
+        )
+
     def save_view(self, request: HttpRequest) -> HttpResponse:
-        return saved_views.save(request, self.opts.label, self._own_list(request))
+        """With the columns that are seen, also where the address does not name them."""
+        where, query = self._own_list(request), request.GET.copy()
+        seen = self.get_list_display(request)
+        if seen != self.usual_columns(request):
+            query[columns.PARAMETER] = columns.written(seen[1:] or seen)
+        can_show = partial(self.can_show, request)
+        return saved_views.save(request, self.opts.label, query, where, can_show)
 
     def forget_view(self, request: HttpRequest, number: int) -> HttpResponse:
         return saved_views.forget(request, self.opts.label, number, self._own_list(request))

@@ -29,10 +29,16 @@ def is_choice(request: HttpRequest) -> bool:
     return len(request.GET.getlist(PARAMETER)) > 1
 
 
-def remember(request: HttpRequest) -> HttpResponse:
+def written(columns: Sequence[Column]) -> str:
+    """As an address names them."""
+    return SEPARATOR.join(column.__name__ for column in columns)
+
+
+def remember(request: HttpRequest, columns: Sequence[Column]) -> HttpResponse:
     """Leads to the same list with the chosen columns; with the usual ones where none was chosen."""
     query = request.GET.copy()
-    names = SEPARATOR.join(filter(None, query.pop(PARAMETER)))
+    asked = query.pop(PARAMETER)
+    names = written([column for column in columns if column.__name__ in asked])
     if names:
         query[PARAMETER] = names
     response = HttpResponseRedirect(f"{request.path}?{query.urlencode()}")

@@ -188,6 +188,10 @@ class ReadOnlyAdmin(ModelAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BigList]:
         return BigList
 
+    def columns(self, request: HttpRequest) -> list[Any]:
+        """All that the list can show to this user."""
+        return [*self.get_list_display(request)]
+
     def prepare(self, records: list[Any], names: set[str]) -> None:
         """Gives the records of a page what these of its columns need, all at once."""
 

@@ -95,7 +95,7 @@ SELECT changed.*, sender.names, latest.page, recent.events, pointer.seconds, poi
  ) AS recent
  CROSS JOIN LATERAL (
     SELECT array_agg(date_part('epoch', second)::bigint) AS seconds,
-           array_agg(round(1000 * distance_px / nullif(moving_ms, 0))::int) AS speeds
+           array_agg(round(1000 * distance_px / nullif(moving_ms, 0))::bigint) AS speeds
       FROM reports_pointersecond
      WHERE session_id = changed.id AND second > %(line)s
  ) AS pointer

@@ -1,13 +1,14 @@
 """Lists as staff want to see them again: saved by each for himself, or for everybody."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.db.models import Q
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.db.models import Case, Q, When
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.utils.timezone import now
 
 from admin_ext.models import SavedView
@@ -31,24 +32,46 @@ class Views:
     user: Any
     page: str
     query: str
+    can_show: Callable[[str], bool]
+
+    @cached_property
+    def known(self) -> list[SavedView]:
+        """One's own, then what others share; by name."""
+        views = SavedView.objects.filter(Q(owner=self.user) | Q(shared=True), page=self.page)
+        ranked = views.order_by(Case(When(owner=self.user, then=0), default=1), "name", "pk")
+        return list(ranked.select_related("owner").only(*SHOWN)[: 2 * MOST])
 
     @cached_property
     def all(self) -> list[SavedView]:
-        """One's own, then what others share; by name."""
-        views = SavedView.objects.filter(Q(owner=self.user) | Q(shared=True), page=self.page)
-        found = list(views.select_related("owner").only(*SHOWN).order_by("name", "pk")[: 2 * MOST])
-        return sorted(found, key=lambda view: view.owner_id != self.user.pk)
+        """Without those that ask for what is not the user's to see, or is no more."""
+        return [view for view in self.known if self.can_show(view.query)]
+
+    @property
+    def removable(self) -> list[SavedView]:
+        return [view for view in self.known if self._is_own(view) or self.user.is_superuser]
 
     @property
     def current(self) -> SavedView | None:
         return next((view for view in self.all if view.query == self.query), None)
 
+    @property
+    def current_own(self) -> SavedView | None:
+        return self.current if self.current and self._is_own(self.current) else None
 
-def save(request: HttpRequest, page: str, where: str) -> HttpResponse:
-    """The list whose address has this request's query."""
-    query = query_of(request)
+    def _is_own(self, view: SavedView) -> bool:
+        return bool(view.owner_id == self.user.pk)
+
+
+def save(
+    request: HttpRequest, page: str, asked: QueryDict, where: str, can_show: Callable[[str], bool]
+) -> HttpResponse:
+    """The list whose address is `where` with what is asked of it."""
+    query = query_of(asked)
     form = SaveForm(request.POST)
     mine = SavedView.objects.filter(owner_id=request.user.pk, page=page)
+    if not can_show(query):
+        messages.error(request, "Not saved: this list has no such filter. Open it anew.")
+        return HttpResponseRedirect(where)
     if not form.is_valid():
         messages.error(request, "Not saved: give the view a name of at most 60 characters.")
     elif len(query) > SavedView.MOST_QUERY:
@@ -64,16 +87,20 @@ def save(request: HttpRequest, page: str, where: str) -> HttpResponse:
 
 
 def forget(request: HttpRequest, page: str, id: int, where: str) -> HttpResponse:
-    """Raises `Http404` for what is not the user's own."""
-    deleted, _ = SavedView.objects.filter(pk=id, owner_id=request.user.pk, page=page).delete()
+    """Raises `Http404` for what is not the user's own, nor a superuser's to tidy up."""
+    views = SavedView.objects.filter(pk=id, page=page)
+    may = Q(owner_id=request.user.pk)
+    if request.user.is_superuser:
+        may |= Q(shared=True)
+    deleted, _ = views.filter(may).delete()
     if not deleted:
         raise Http404
     messages.success(request, "The view is deleted. What it showed is unchanged.")
     return HttpResponseRedirect(where)
 
 
-def query_of(request: HttpRequest) -> str:
-    """What the list shows, whatever its address is like."""
-    query = request.GET.copy()
+def query_of(asked: QueryDict) -> str:
+    """What the list shows, however its address puts it."""
+    query = asked.copy()
     query.pop(PAGE, None)
     return "&".join(sorted(query.urlencode().split("&")))

@@ -20,7 +20,7 @@ SECOND = timedelta(seconds=1)
 SECONDS_OF_A_BAR = 8
 SPEEDS = """
 SET LOCAL jit = off;
-SELECT asked.id, array_agg(coalesce(bar.speed, 0)::int ORDER BY n)
+SELECT asked.id, array_agg(coalesce(bar.speed, 0)::bigint ORDER BY n)
   FROM unnest(%(ids)s::uuid[], %(starts)s::timestamptz[], %(steps)s::interval[], %(bars)s::int[])
        AS asked (id, start, step, bars)
  CROSS JOIN LATERAL generate_series(0, bars - 1) AS n

@@ -2,7 +2,9 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import pytest
@@ -18,6 +20,7 @@ from reports import builder
 from reports.models import SORTED, SessionReport
 from tests.admin_ext.cast import HOSTILE, Scene, signed_in, staff
 from tests.cast import START, Sender, at, event, path
+from tests.processes import Process
 from tracking.models import Session
 
 SESSIONS = reverse("admin:tracking_session_changelist")
@@ -91,7 +94,57 @@ def test_a_header_says_how_the_list_is_sorted(owner: Client, others: list[UUID])
     page = owner.get(SESSIONS, {"o": "speed_p95"}).content.decode()
     assert 'class="column-speed_p95 eye-right" aria-sort="ascending"' in page
     assert page.count("aria-sort") == 1
-    assert "2 sessions with p95 speed" in page
+    assert "2 sessions that have a p95 speed" in page
+    page = owner.get(SESSIONS, {"o": "-error_count"}).content.decode()
+    assert "3 sessions that have a session report" in page
+    page = owner.get(REPORTS, {"o": "-errors"}).content.decode()
+    assert re.search(r"3 session reports\s*</span>", page)
+
+
+def test_sorted_by_its_own_time_a_list_leaves_out_nothing(
+    owner: Client, others: list[UUID]
+) -> None:
+    Session.objects.filter(pk=others[0]).update(last_at=None)
+    assert len(found(owner, SESSIONS)) == 3
+    assert found(owner, SESSIONS, o="-last_at") == found(owner, SESSIONS)
+
+
+def test_a_list_that_nothing_is_in_says_why(owner: Client, scene: Scene) -> None:
+    SessionReport.objects.update(speed_p95=None)
+    page = owner.get(SESSIONS, {"o": "-speed_p95"}).content.decode()
+    assert "There are no sessions that have a p95 speed" in page
+    page = owner.get(SESSIONS, {"o": "-last_at", "p": "3"}).content.decode()
+    assert "There are no more" in page
+    assert 'href="?o=-last_at"' in page
+    Session.objects.all().delete()
+    page = owner.get(SESSIONS).content.decode()
+    assert "No sessions yet" in page
+    assert "Previous" not in page
+
+
+def test_after_the_last_full_page_there_is_none(owner: Client, shop: Sender) -> None:
+    shop.send(*(event(uuid4()) for _ in range(100)))
+    for number, has_next in (("1", True), ("2", False)):
+        assert owner.get(EVENTS, {"p": number}).context["cl"].has_next == has_next
+
+
+def test_other_filters_begin_with_the_first_page(owner: Client, scene: Scene) -> None:
+    page = owner.get(SESSIONS, {"p": "3", "o": "-last_at", "e": "1"}).content.decode()
+    (form,) = re.findall(r'<form id="filter-form".*?</form>', page, re.DOTALL)
+    hidden = re.findall(r'<input type="hidden" name="(\w+)" value', form)
+    assert "o" in hidden
+    assert not {"p", "e"} & {*hidden}
+
+
+def test_a_pointer_as_fast_as_can_be_sent_is_listed(owner: Client, shop: Sender) -> None:
+    session = uuid4()
+    seconds = (now() - START).total_seconds()
+    shop.send(path(session, seconds, [0.0, 0.4], [0.0, 1e6], [0.0, 1e6]))
+    builder.build_stale()
+    assert found(owner, SESSIONS) == found(owner, REPORTS) == [session]
+    live = owner.get(reverse("admin:eye_live_data"))
+    (told,) = live.json()["board"]["sessions"]
+    assert told["id"] == str(session)
 
 
 def test_sorting_stays_while_filters_and_pages_change(owner: Client, others: list[UUID]) -> None:
@@ -204,7 +257,7 @@ def test_columns_are_chosen_and_remembered_by_the_browser(owner: Client, scene: 
     usual = titles(owner, SESSIONS)
     chosen = owner.get(SESSIONS, {"columns": ["", "clicks", "state"], "errors": "yes"})
     assert chosen.status_code == 302
-    assert chosen["Location"] == f"{SESSIONS}?errors=yes&columns=clicks.state"
+    assert chosen["Location"] == f"{SESSIONS}?errors=yes&columns=state.clicks"
     assert titles(owner, SESSIONS) == ["Session", "State", "Clicks"]
     assert titles(owner, SESSIONS, columns="flag_list") == ["Session", "Flags"]
     assert titles(owner, SESSIONS) == ["Session", "State", "Clicks"], "another's address stays his"
@@ -267,6 +320,78 @@ def test_a_view_is_kept_under_its_name(owner: Client, others: list[UUID]) -> Non
     assert shown(owner, REPORTS) == []
     save(owner, SESSIONS, "errors=no", name="Rage")
     assert SavedView.objects.get().query == "errors=no"
+
+
+def test_a_view_has_the_columns_that_the_browser_remembers(
+    owner: Client, others: list[UUID]
+) -> None:
+    owner.get(f"{SESSIONS}?columns=&columns=rage_bursts&columns=id")
+    save(owner, SESSIONS, "o=-rage_bursts", name="Rage", shared="on")
+    query = SavedView.objects.get().query
+    assert query == "columns=rage_bursts&o=-rage_bursts"
+    second = signed_in(User.objects.create_superuser("second"))
+    assert titles(second, f"{SESSIONS}?{query}") == ["Session", "Rage bursts"]
+
+
+def test_an_order_is_kept_where_its_column_is_not_shown(owner: Client, others: list[UUID]) -> None:
+    by_samples = found(owner, SESSIONS, o="-samples")
+    assert by_samples == found(owner, SESSIONS, o="-samples", columns="samples")
+    assert by_samples != found(owner, SESSIONS)
+
+
+def test_a_view_of_what_one_may_not_ask_for_is_not_offered(owner: Client, scene: Scene) -> None:
+    save(owner, SESSIONS, "distance_from=1", name="far", shared="on")
+    guest = staff("guest", "view_session")
+    assert shown(owner, SESSIONS) == [("far", False)]
+    assert shown(guest, SESSIONS) == []
+    refused = guest.post(f"{SESSIONS}views/save/?nonsense=1", {"name": "x"}, follow=True)
+    assert "no such filter" in refused.content.decode()
+    assert SavedView.objects.count() == 1
+
+
+def test_ones_own_views_come_first_and_can_all_be_deleted(owner: Client, scene: Scene) -> None:
+    colleagues = [User.objects.create_user(f"colleague {n}") for n in range(3)]
+    SavedView.objects.bulk_create(
+        SavedView(owner=colleagues[n % 3], page="tracking.Session", name=f"0 {n}", shared=True)
+        for n in range(120)
+    )
+    save(owner, SESSIONS, "errors=yes", name="mine")
+    mine = SavedView.objects.get(name="mine")
+    SavedView.objects.filter(pk=mine.pk).update(query="gone=1")
+    views = owner.get(SESSIONS).context["views"]
+    assert views.known[0] == views.removable[0] == mine
+    assert mine not in views.all
+    forget = reverse("admin:tracking_session_forget_view", args=[mine.pk])
+    assert forget in owner.get(SESSIONS).content.decode()
+
+
+def test_who_copies_a_shared_view_shares_it_only_if_asked_to(owner: Client, scene: Scene) -> None:
+    save(owner, SESSIONS, "errors=yes", name="ours", shared="on")
+    box = '<input type="checkbox" name="shared"'
+    assert f"{box} checked>" in owner.get(SESSIONS, {"errors": "yes"}).content.decode()
+    colleague = staff("colleague", "view_session")
+    assert f"{box}>" in colleague.get(SESSIONS, {"errors": "yes"}).content.decode()
+
+
+def test_a_superuser_tidies_up_what_others_share(owner: Client, scene: Scene) -> None:
+    colleague = staff("colleague", "view_session")
+    for name, shared in (("ours", {"shared": "on"}), ("mine", {})):
+        save(colleague, SESSIONS, "errors=yes", name=name, **shared)
+    for view in SavedView.objects.all():
+        forget = reverse("admin:tracking_session_forget_view", args=[view.pk])
+        assert owner.post(forget).status_code == (302 if view.shared else 404)
+    assert [view.name for view in SavedView.objects.all()] == ["mine"]
+
+
+def test_columns_that_nobody_has_are_not_remembered(web: Process, owner: Client) -> None:
+    """Django's test client takes any text in a cookie; the real server does not."""
+    connection = HTTPConnection(urlsplit(web.url).netloc, timeout=20)
+    cookie = f"sessionid={owner.cookies['sessionid'].value}"
+    asked = f"{SESSIONS}?columns=&columns=%E2%98%83&columns=id"
+    connection.request("GET", asked, headers={"Cookie": cookie})
+    answer = connection.getresponse()
+    assert answer.status == 302
+    assert "eye_columns=id;" in str(answer.getheader("Set-Cookie"))
 
 
 def test_a_view_is_shared_with_who_may_see_the_list(owner: Client, scene: Scene) -> None:
