@@ -48,7 +48,12 @@ class Sorting:
     @property
     def narrows(self) -> bool:
         """Whether rows without it would stand in the way of the index."""
-        return hasattr(self.column, "formatting") or "__" in self.path
+        return is_number(self.column) or "__" in self.path
+
+
+def is_number(column: Column) -> bool:
+    """As `display.figure` and `display.length` make it."""
+    return hasattr(column, "formatting")
 
 
 @cache
@@ -106,7 +111,11 @@ class BigList(ChangeList):
         return (column for column in every if hasattr(column, "admin_order_field"))
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
-        return self.sorting.order if self.sorting else self.model._meta.ordering
+        if self.sorting:
+            return self.sorting.order
+        order: list[Any] = list(self.model._meta.ordering or ())
+        is_whole = order and str(order[-1]).lstrip("-") in {"pk", self.opts.pk.name}
+        return order if is_whole else [*order, "-pk"]
 
     def get_queryset(
         self, request: HttpRequest, exclude_parameters: list[str | None] | None = None
@@ -142,7 +151,7 @@ class BigList(ChangeList):
 
     def _header(self, column: Column) -> Header:
         name, title = column.__name__, capfirst(column.short_description)
-        right = hasattr(column, "formatting")
+        right = is_number(column)
         if not hasattr(column, "admin_order_field"):
             return Header(name, title, right)
         direction = ""
@@ -173,7 +182,7 @@ class BigList(ChangeList):
                 "",
                 '<td class="field-{}{}">{}</td>',
                 (
-                    (one.__name__, " eye-right" if hasattr(one, "formatting") else "", one(record))
+                    (one.__name__, " eye-right" if is_number(one) else "", one(record))
                     for one in others
                 ),
             ),

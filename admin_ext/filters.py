@@ -1,6 +1,7 @@
 """Filters of the lists. Each asks for what an index can answer; see the models' Meta.indexes."""
 
 import re
+from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,7 @@ from django.utils.timezone import now
 from admin_ext.kit import DropdownFilter, ModelAdmin, NumberRangeFilter, TextFilter
 from admin_ext.queries import LIVE_FOR
 from admin_ext.report_words import FLAGS
-from reports.kinds_of import has_category, has_name
+from reports.kinds_of import has_category, has_kind, has_name
 from reports.models import SessionReport
 from reports.staleness import is_current, is_stale
 from tracking.models import Application, SessionApplication
@@ -67,8 +68,10 @@ class ApplicationFilter(DropdownFilter):
         return [(str(id), name) for id, name in Application.objects.values_list("pk", "name")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if not self.value():
+            return queryset
         application = whole_number(self.value())
-        return queryset if application is None else self.of(queryset, application)
+        return queryset.none() if application is None else self.of(queryset, application)
 
     def of(self, queryset: QuerySet[Any], application: int) -> QuerySet[Any]:
         return queryset.filter(application_id=application)
@@ -83,12 +86,19 @@ class SessionApplicationFilter(ApplicationFilter):
 
 
 class Choice(DropdownFilter):
-    """One of a few named conditions."""
+    """One of a few named conditions; what is none of them narrows nothing down."""
 
-    choices_of: dict[str, str]
+    choices_of: Mapping[str, str]
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return list(self.choices_of.items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value() or ""
+        return self.of(queryset, value) if value in self.choices_of else queryset
+
+    def of(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        return queryset.filter(**{str(self.parameter_name): value})
 
 
 class StaleFilter(Choice):
@@ -96,14 +106,8 @@ class StaleFilter(Choice):
     parameter_name = "report"
     choices_of = {"stale": "Stale", "current": "Up to date"}
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        match self.value():
-            case "stale":
-                return queryset.filter(self.stale())
-            case "current":
-                return queryset.filter(self.current())
-            case _:
-                return queryset
+    def of(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        return queryset.filter(self.stale() if value == "stale" else self.current())
 
     def stale(self) -> Q:
         return Q(report_revision__lt=F("revision"))
@@ -130,15 +134,10 @@ class LiveFilter(Choice):
     parameter_name = "live"
     choices_of = {"yes": "Live", "no": "Ended"}
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+    def of(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         field = "session__last_at" if queryset.model is SessionReport else "last_at"
-        match self.value():
-            case "yes":
-                return queryset.filter(**{f"{field}__gte": now() - LIVE_FOR})
-            case "no":
-                return queryset.filter(**{f"{field}__lt": now() - LIVE_FOR})
-            case _:
-                return queryset
+        lookup = "gte" if value == "yes" else "lt"
+        return queryset.filter(**{f"{field}__{lookup}": now() - LIVE_FOR})
 
 
 class SomeFilter(Choice):
@@ -146,26 +145,15 @@ class SomeFilter(Choice):
 
     field: str
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        match self.value():
-            case "yes":
-                return queryset.filter(**{f"{self.path(queryset)}__gt": 0})
-            case "no":
-                return queryset.filter(**{self.path(queryset): 0})
-            case _:
-                return queryset
-
-    def path(self, rows: QuerySet[Any]) -> str:
-        return of_report(rows, self.field)
+    def of(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        path = of_report(queryset, self.field)
+        return queryset.filter(**{f"{path}__gt" if value == "yes" else path: 0})
 
 
 class ErrorsFilter(SomeFilter):
     title = "errors"
-    parameter_name = "errors"
+    parameter_name = field = "errors"
     choices_of = {"yes": "With errors", "no": "Without errors"}
-
-    def path(self, rows: QuerySet[Any]) -> str:
-        return "errors" if rows.model is SessionReport else "error_count"
 
 
 class RageFilter(SomeFilter):
@@ -180,9 +168,7 @@ class FlagFilter(Choice):
     parameter_name = "flag"
     choices_of = {"any": "Any"} | {flag: flag.replace("_", " ").capitalize() for flag in FLAGS}
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if (value := self.value()) not in self.choices_of:
-            return queryset
+    def of(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         path = of_report(queryset, "flags")
         # In the words of the index of those that have any.
         flagged = queryset.filter(**{f"{path}__gt": []})
@@ -241,32 +227,29 @@ class ResolvedFilter(Choice):
     parameter_name = "resolved"
     choices_of = {"no": "Open", "yes": "Resolved"}
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.value() not in self.choices_of:
-            return queryset
-        return queryset.filter(resolved_at__isnull=self.value() == "no")
+    def of(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        return queryset.filter(resolved_at__isnull=value == "no")
 
 
 class IdFilter(TextFilter):
     """A UUID in full. Anything else finds nothing, rather than everything."""
 
-    field: str
-
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if not (value := self.value()):
             return queryset
         id = uuid_of(value)
-        return queryset.filter(**{self.field: id}) if id else queryset.none()
+        return self.of(queryset, id) if id else queryset.none()
+
+    def of(self, queryset: QuerySet[Any], id: UUID) -> QuerySet[Any]:
+        return queryset.filter(**{str(self.parameter_name): id})
 
 
 class SessionFilter(IdFilter):
-    title = "session"
-    parameter_name = field = "session"
+    title = parameter_name = "session"
 
 
 class ReceiptFilter(IdFilter):
-    title = "receipt"
-    parameter_name = field = "receipt"
+    title = parameter_name = "receipt"
 
 
 class ExactTextFilter(TextFilter):
@@ -282,25 +265,19 @@ class ExactTextFilter(TextFilter):
         return queryset.filter(**{str(self.parameter_name): value})
 
 
-class CategoryFilter(ExactTextFilter):
-    title = "category"
-    parameter_name = "category"
-
+class EventTextFilter(ExactTextFilter):
     def of(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
-        return of_any_application(queryset.filter(category=value))
+        """Of each application, so that the indexes that begin with it serve what is rare."""
+        applications = list(Application.objects.values_list("pk", flat=True))
+        return super().of(queryset, value).filter(application_id__in=applications)
 
 
-class NameFilter(ExactTextFilter):
-    title = "name"
-    parameter_name = "name"
-
-    def of(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
-        return of_any_application(queryset.filter(name=value))
+class CategoryFilter(EventTextFilter):
+    title = parameter_name = "category"
 
 
-def of_any_application(events: QuerySet[Any]) -> QuerySet[Any]:
-    """Named one by one, so that the indexes that begin with the application serve what is rare."""
-    return events.filter(application_id__in=list(Application.objects.values_list("pk", flat=True)))
+class NameFilter(EventTextFilter):
+    title = parameter_name = "name"
 
 
 class HasCategory(ExactTextFilter):
@@ -314,8 +291,17 @@ class HasCategory(ExactTextFilter):
 
 
 class HasName(ExactTextFilter):
+    """With a category too, it is an event of both."""
+
     title = "name of an event"
     parameter_name = "name"
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        named = super().queryset(request, queryset)
+        category, name = request.GET.get(HasCategory.parameter_name), self.value()
+        if not (category and name):
+            return named
+        return named.filter(has_kind(of_report(queryset, "by_name"), category, name))
 
     def of(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         return queryset.filter(has_name(of_report(queryset, "by_name"), value))

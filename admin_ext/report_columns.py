@@ -22,7 +22,7 @@ class ReportColumns:
     def __init__(self, path: str = "") -> None:
         self.path = path
         self.line = display.column(self._line, LINE, "speed")
-        self.flags = display.column(lambda row: flags(self.report(row)), "flag_list", "flags")
+        self.flags = display.column(lambda row: flags(self.report(row)), "flags", "flags")
         self.duration = self.length("duration_ms", "duration")
         self.active = self.length("active_ms", "active")
         self.page_views = self.figure("page_views", "page views")

@@ -16,7 +16,7 @@ from reports.models import SessionReport
 BARS = 40
 SECOND = timedelta(seconds=1)
 # The mean speed in each of up to BARS equal parts of a session. Of a part, its first eight seconds
-# with movement: all there are in a session of five minutes, and no more work for one of a day.
+# with samples: all there are in a session of five minutes, and no more work for one of a day.
 SECONDS_OF_A_BAR = 8
 SPEEDS = """
 SET LOCAL jit = off;
@@ -68,7 +68,7 @@ def picture(speeds: list[int]) -> SafeString | str:
         return EMPTY
     return format_html(
         '<svg class="eye-speed-line" viewBox="0 0 {} 24" preserveAspectRatio="none" role="img"'
-        ' aria-label="at most {} px/s"><path d="{}"/></svg>',
+        ' aria-label="up to {} px/s on average"><path d="{}"/></svg>',
         BARS,
         f"{line.peak:,}",
         line.back_path,

@@ -1,6 +1,6 @@
 """Which categories and names of events a report counts, as an index finds them."""
 
-from django.db.models import Func, JSONField, Q
+from django.db.models import BooleanField, Func, JSONField, Q, TextField, Value
 from django.db.models.fields.json import DataContains
 
 
@@ -24,3 +24,14 @@ def has_category(by_name: str, category: str) -> Q:
 
 def has_name(by_name: str, name: str) -> Q:
     return Q(DataContains(Names(by_name), [name]))
+
+
+def has_kind(by_name: str, category: str, name: str) -> Q:
+    """No index has both: to be asked of what has the category and the name."""
+    of_category = Func(by_name, _text(category), function="jsonb_extract_path")
+    is_there = Func(of_category, _text(name), function="jsonb_exists", output_field=BooleanField())
+    return Q(is_there)
+
+
+def _text(value: str) -> Value:
+    return Value(value, output_field=TextField())

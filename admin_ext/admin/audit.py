@@ -1,8 +1,6 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from admin_ext import display, filters
@@ -23,10 +21,6 @@ class ActionFilter(filters.Choice):
     title = "what"
     parameter_name = "action"
     choices_of = {str(value): str(label) for value, label in AuditEntry.Action.choices}
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        value = self.value()
-        return queryset.filter(action=value) if value in self.choices_of else queryset
 
 
 COLUMNS = (

@@ -75,7 +75,6 @@ class SessionAdmin(filters.SearchById, RecomputeActions, EraseActions, BrowsedAd
         filters.ErrorsFilter,
         *filters.OF_A_REPORT,
     )
-    list_select_related = ("report",)
     actions = (*RecomputeActions.actions, *EraseActions.actions)
     actions_detail = (*RecomputeActions.actions_detail, *EraseActions.actions_detail)
 

@@ -1,4 +1,5 @@
 from typing import Any
+from uuid import UUID
 
 import django_celery_results.admin  # noqa: F401  # registers what is registered anew here
 from django.contrib import admin
@@ -25,9 +26,6 @@ class StatusFilter(filters.Choice):
     parameter_name = "status"
     choices_of = {state: task_results.LABELS.get(state, state).title() for state in STATES}
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(status=self.value()) if self.value() in STATES else queryset
-
 
 class TaskNameFilter(filters.ExactTextFilter):
     title = "task name"
@@ -35,11 +33,8 @@ class TaskNameFilter(filters.ExactTextFilter):
 
 
 class TaskSessionFilter(filters.SessionFilter):
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if not (value := self.value()):
-            return queryset
-        id = filters.uuid_of(value)
-        return task_results.of_session(queryset, id) if id else queryset.none()
+    def of(self, queryset: QuerySet[Any], id: UUID) -> QuerySet[Any]:
+        return task_results.of_session(queryset, id)
 
 
 class DonePeriod(period_filters.PeriodFilter):

@@ -301,6 +301,29 @@ def test_a_list_is_narrowed_down_with_the_keyboard(boss: Visitor, scene: Scene) 
     nothing_is_wrong(boss)
 
 
+def test_columns_are_chosen_and_a_view_kept_with_the_mouse(boss: Visitor, scene: Scene) -> None:
+    boss.open("/admin/tracking/session/")
+    boss.page.click("summary:text('Columns')")
+    boss.page.check(".eye-choice [value=flags]")
+    boss.page.click(".eye-panel:visible .eye-button")
+    boss.page.wait_for_url("**columns=**")
+    assert boss.page.locator("th.column-flags").count() == 1
+    boss.page.click("summary:text('Save view')")
+    boss.page.fill(".eye-panel [name=name]", "Flagged")
+    boss.page.click(".eye-panel:visible .eye-button:text('Save')")
+    boss.page.wait_for_selector("text=The view is saved")
+    boss.open("/admin/tracking/session/?errors=yes")
+    boss.page.click(".eye-views a:has-text('Flagged')")
+    boss.page.wait_for_selector("th.column-flags")
+    assert boss.page.locator(".eye-views [aria-current]").inner_text() == "Flagged"
+    nothing_is_wrong(boss)
+    boss.page.click("summary:text('Save view')")
+    boss.page.click(".eye-removable button")
+    boss.page.wait_for_selector("text=The view is deleted")
+    assert boss.page.locator(".eye-views a").all_inner_texts() == ["All"]
+    nothing_is_wrong(boss)
+
+
 @pytest.mark.parametrize(
     ("page", "words"),
     [("/admin/?period=1h", "[data-lag]"), ("/admin/tasks/", "[data-trouble]")],

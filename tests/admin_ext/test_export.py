@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.contrib import admin
 from django.db import connection
 from django.db.models import F
 from django.test import Client
@@ -15,6 +16,7 @@ from django.urls import reverse
 from openpyxl import load_workbook
 
 from admin_ext import exports
+from admin_ext.report_columns import LINE
 from reports import builder, export
 from reports.models import SessionReport
 from tests.admin_ext.cast import Scene
@@ -293,3 +295,10 @@ def test_what_an_export_costs(owner: Client, scene: Scene, shop: Sender) -> None
     assert len(asked) == 8, asked
     assert not any('"reports_sessionreport"."state"' in sql for sql in asked)
     assert Application.objects.count() == 1
+
+
+def test_what_a_list_can_show_can_be_exported() -> None:
+    """But for the line, which is a picture."""
+    reports: Any = admin.site.get_model_admin(SessionReport)
+    shown = {column.__name__ for column in (*reports.list_display, *reports.more_columns)}
+    assert shown - {LINE} <= set(export.EVERYTHING)

@@ -167,6 +167,10 @@ def test_sessions_and_reports_are_narrowed_down(
 ) -> None:
     still, slow = others
     SessionReport.objects.filter(pk=slow).update(flags=["coarse"], rage_bursts=1)
+    # It has a name of one category, and another name of another.
+    SessionReport.objects.filter(pk=still).update(
+        by_name={"shop": {"order": 1}, "form": {"submit": 1}}
+    )
     Session.objects.filter(pk=slow).update(last_at=now())
     for query, right in (
         ({"duration_from": "20"}, {slow}),
@@ -184,8 +188,11 @@ def test_sessions_and_reports_are_narrowed_down(
         ({"flag": "capped"}, set()),
         ({"category": "shop"}, {still, slow}),
         ({"name": "order"}, {still}),
-        ({"category": "form", "name": "submit"}, {scene.session}),
+        ({"category": "form", "name": "submit"}, {scene.session, still}),
         ({"category": "form", "name": "order"}, set()),
+        ({"category": "shop", "name": "look"}, {slow}),
+        ({"category": "shop", "name": "submit"}, set()),
+        ({"application": "shop"}, set()),
         ({"live": "yes"}, {slow}),
         ({"live": "no"}, {scene.session, still}),
     ):
@@ -259,7 +266,7 @@ def test_columns_are_chosen_and_remembered_by_the_browser(owner: Client, scene: 
     assert chosen.status_code == 302
     assert chosen["Location"] == f"{SESSIONS}?errors=yes&columns=state.clicks"
     assert titles(owner, SESSIONS) == ["Session", "State", "Clicks"]
-    assert titles(owner, SESSIONS, columns="flag_list") == ["Session", "Flags"]
+    assert titles(owner, SESSIONS, columns="flags") == ["Session", "Flags"]
     assert titles(owner, SESSIONS) == ["Session", "State", "Clicks"], "another's address stays his"
     assert "Clicks" not in titles(owner, REPORTS, columns="samples")
     owner.get(SESSIONS, {"columns": ["", ""]})
@@ -278,7 +285,7 @@ def test_a_row_draws_how_fast_the_pointer_was(owner: Client, others: list[UUID])
     still, slow = others
     rows = dict(zip(found(owner, SESSIONS), page.context["cl"].rows, strict=True))
     # Its first second: a tenth of a pixel every 16 ms.
-    assert 'aria-label="at most 6 px/s"' in rows[slow]
+    assert 'aria-label="up to 6 px/s on average"' in rows[slow]
     assert "<svg" not in rows[still]
     assert "<svg" not in owner.get(SESSIONS, {"columns": "clicks"}).content.decode()
 

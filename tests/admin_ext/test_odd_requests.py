@@ -50,6 +50,7 @@ NAMES = (
     "app_label",
     "next",
     "period",
+    "columns",
     "from",
     "to",
     "zone",
