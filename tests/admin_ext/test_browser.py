@@ -415,6 +415,11 @@ def test_the_overview_of_tasks_follows_and_keeps_its_place(
     boss.page.wait_for_selector("text=its worker is gone")
     assert boss.page.evaluate("document.getElementById('names').scrollLeft") == 50
     assert boss.page.evaluate("document.activeElement.id") == "periodic"
+    boss.page.focus("#names tbody a")
+    focused = boss.page.evaluate("document.activeElement.href")
+    boss.page.evaluate("document.getElementById('overview').dataset.old = 1")
+    boss.until("!document.getElementById('overview').dataset.old")
+    assert boss.page.evaluate("document.activeElement.href") == focused
     nothing_is_wrong(boss)
 
 

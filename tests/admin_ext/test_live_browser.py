@@ -229,8 +229,32 @@ def test_a_service_that_does_not_answer_is_told_of(boss: Visitor, session: UUID)
     opened(boss)
     boss.context.set_offline(True)
     boss.until("document.querySelector('[data-lag]').textContent.includes('trying again')")
+    said = boss.page.inner_text("[data-lag]")
+    assert "This is as of" in said
+    boss.page.wait_for_timeout(2_500)
+    assert boss.page.inner_text("[data-lag]") == said
     boss.context.set_offline(False)
     boss.wait_for(lambda: "again" not in boss.page.inner_text("[data-lag]"))
+
+
+def test_of_whom_nobody_has_told_nothing_is_said(boss: Visitor) -> None:
+    boss.context.route("**/live.json*", lambda route: route.fulfill(status=500))
+    boss.open("/admin/live/")
+    boss.until("document.querySelector('[data-lag]').textContent.includes('trying again')")
+    assert boss.page.inner_text("[data-count]") == "Live sessions"
+    assert "as of" not in boss.page.inner_text("[data-lag]")
+
+
+def test_who_has_the_focus_of_a_row_that_leaves_gets_that_of_the_next(
+    boss: Visitor, shop: Sender
+) -> None:
+    leaves, stays = uuid4(), uuid4()
+    shop.post([moved(leaves, 296), moved(stays, 60)])
+    opened(boss)
+    boss.wait_for(lambda: len(ids(boss)) == 2)
+    boss.page.focus(f"[data-link][title='{leaves}']")
+    boss.wait_for(lambda: ids(boss) == [str(stays)])
+    assert boss.page.evaluate("document.activeElement.title") == str(stays)
 
 
 def test_the_lag_and_the_age_go_on(boss: Visitor, shop: Sender, session: UUID) -> None:

@@ -152,8 +152,11 @@ class TestTheReplay:
         assert coloured(boss, "--eye-speed", 100, 395, 690, 405) > 0
         assert coloured(boss, "--eye-quiet", 0, 0, WIDTH, 390) == 0
         press_on_stage(boss, ",")
+        width = boss.page.evaluate("document.getElementById('session').clientWidth")
         press(boss, "[")
         assert said(boss, "page") == "/"
+        boss.page.wait_for_timeout(300)
+        assert boss.page.evaluate("document.getElementById('session').clientWidth") == width
         assert coloured(boss, "--eye-trouble", 380, 230, 420, 270) > 0
         assert coloured(boss, "--eye-speed", 100, 110, 690, 225) == 0
         nothing_is_wrong(boss)

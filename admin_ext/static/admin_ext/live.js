@@ -21,12 +21,15 @@ const rows = new Rows(part("rows"), part("row"), page.dataset);
 let run = 0; // of the polls; those of an earlier run are over
 let trouble = "";
 let answered = false;
+// The service's time of the latest answer.
+let asOf = 0;
 let total = 0;
 let waiting = 0;
 let cursor = 0;
 let etag = "";
 let wholeAt = -Infinity;
-// An answer may have been remembered for a moment: the youngest tells how the clocks differ.
+// An answer may have been remembered for a moment: the youngest since all was asked for tells how
+// the clocks differ.
 let skew = Infinity;
 
 // When it was paused, as long as it is.
@@ -51,12 +54,13 @@ async function ask(signal, mine) {
     if (mine === run) take(answer, response.headers.get("ETag"));
   }
   if (whole) wholeAt = performance.now();
+  asOf = serverNow();
   trouble = "";
   show();
 }
 
 function take({ now, cursor: next, board }, tag) {
-  skew = Math.min(skew, Date.now() - now);
+  skew = board.whole ? Date.now() - now : Math.min(skew, Date.now() - now);
   [cursor, etag, total, waiting] = [next, tag || "", board.total, board.waiting_s];
   rows.take(board.sessions, board.whole);
   answered = true;
@@ -70,7 +74,7 @@ function start() {
     return mine === run;
   }, POLL_MS, (words) => {
     if (mine !== run) return;
-    trouble = `${words} This is as of ${clock(serverNow())}.`;
+    trouble = answered ? `${words} This is as of ${clock(asOf)}.` : words;
     wholeAt = -Infinity;
     showState();
   });
@@ -84,7 +88,7 @@ function show() {
 
 function showState() {
   const here = rows.matching;
-  write(part("count"), countInWords(here));
+  write(part("count"), answered ? countInWords(here) : "Live sessions");
   write(part("lag"), trouble || lagInWords());
   write(part("held"), rows.held ? heldInWords() : "");
   const more = total > most;

@@ -93,6 +93,7 @@ export class Rows {
   #words = "";
   #now = 0;
   #over = false;
+  #arranging = false;
   #busyAt = -Infinity;
   #began = false;
 
@@ -191,6 +192,7 @@ export class Rows {
   /** Brings the elements into this order; each that stays where it is among the others is left. */
   #put(wanted, slide) {
     const focused = document.activeElement;
+    const place = this.#shown.findIndex((row) => row.element.contains(focused));
     const before = new Set(this.#shown);
     const after = new Set(wanted);
     for (const row of before) if (!after.has(row)) this.#drop(row);
@@ -211,7 +213,7 @@ export class Rows {
       this.#view.observe(element);
     }
     this.#shown = wanted;
-    this.#keepFocus(focused);
+    this.#keepFocus(focused, place);
   }
 
   #drop(row) {
@@ -220,8 +222,15 @@ export class Rows {
     row.element.remove();
   }
 
-  #keepFocus(focused) {
-    if (focused !== document.activeElement && focused.isConnected) focused.focus({ preventScroll: true });
+  /** Of whoever is in the list: on the same row, or on the one that is in its place now. */
+  #keepFocus(focused, place) {
+    const instead = this.#shown[Math.min(place, this.#shown.length - 1)]?.parts.link;
+    const kept = focused.isConnected ? focused : instead;
+    if (place >= 0 && kept && kept !== document.activeElement) {
+      this.#arranging = true;
+      kept.focus({ preventScroll: true });
+      this.#arranging = false;
+    }
     const links = this.#shown.map((row) => row.parts.link);
     if (!links.some((link) => link.tabIndex === 0) && links.length) links[0].tabIndex = 0;
   }
@@ -252,7 +261,7 @@ export class Rows {
   }
 
   #watchHands() {
-    const busy = () => (this.#busyAt = performance.now());
+    const busy = () => this.#arranging || (this.#busyAt = performance.now());
     this.#place.addEventListener("pointermove", (event) => {
       this.#over = event.pointerType !== "touch";
       busy();

@@ -7,10 +7,16 @@ const POLL_MS = 5_000;
 let overview = document.getElementById("overview");
 let isFirst = true;
 
+/** What is now in the place of a part that had the focus: a link is known by where it leads. */
+function again({ id, href }) {
+  if (id) return document.getElementById(id);
+  return href && [...overview.querySelectorAll("a")].find((link) => link.href === href);
+}
+
 function show(page) {
   const fresh = new DOMParser().parseFromString(page, "text/html").getElementById("overview");
   if (!fresh) throw new Error("another page came");
-  const focused = document.activeElement?.id;
+  const focused = document.activeElement;
   const places = [...overview.querySelectorAll(".eye-scroll")].map((part) => [part.id, part.scrollLeft]);
   overview.replaceWith(fresh);
   overview = fresh;
@@ -18,7 +24,7 @@ function show(page) {
     const part = document.getElementById(id);
     if (part) part.scrollLeft = left;
   }
-  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  if (!focused.isConnected) again(focused)?.focus({ preventScroll: true });
 }
 
 poll(async (signal) => {

@@ -149,6 +149,7 @@ class Replay {
     const does = KEYS[key];
     if (!does) return;
     event.preventDefault();
+    event.stopPropagation(); // the admin's menu has keys of its own
     this.#do(does);
   }
 
