@@ -43,8 +43,9 @@ class Question:
         """None where the broker does not answer."""
         with self.lock:
             if self.answer is None or self._is_old(queues):
-                self.answer, self.queues, self.asked_at = Future(), queues, monotonic()
-                Thread(target=_answer, args=(self.answer, queues), daemon=True).start()
+                answer: Future[list[Waiting]] = Future()
+                Thread(target=_answer, args=(answer, queues), daemon=True).start()
+                self.answer, self.queues, self.asked_at = answer, queues, monotonic()
             answer = self.answer
         try:
             return answer.result(PATIENCE_SECONDS)

@@ -59,13 +59,14 @@ def asks_first(question: Question, permission: str) -> Callable[[Act], Any]:
         def asked(
             model_admin: Any, request: HttpRequest, queryset: QuerySet[Any]
         ) -> HttpResponse | None:
-            ids = question.ids(queryset)
+            is_confirmed = request.method == "POST" and CONFIRMED in request.POST
+            ids = question.ids(_chosen(model_admin, request) if is_confirmed else queryset)
             if not ids:
                 messages.info(request, question.nothing)
             elif len(ids) > question.most:
                 text = f"At most {question.most:,} {question.nouns} at once. Select fewer."
                 messages.error(request, text)
-            elif request.method == "POST" and CONFIRMED in request.POST:
+            elif is_confirmed:
                 where = act(model_admin, request, ids)
                 return HttpResponseRedirect(where) if where else None
             else:
@@ -75,6 +76,12 @@ def asks_first(question: Question, permission: str) -> Callable[[Act], Any]:
         return asked
 
     return decorate
+
+
+def _chosen(model_admin: ModelAdmin, request: HttpRequest) -> QuerySet[Any]:
+    """Also those that the filters of the list have left out meanwhile."""
+    chosen = request.POST.getlist(ACTION_CHECKBOX_NAME)
+    return model_admin.get_queryset(request).filter(pk__in=chosen)
 
 
 def _ask(
@@ -102,9 +109,18 @@ def _ask(
 
 
 def asks_in_dialog(
-    title: str, text: str | Promise, button: str, *, permission: str, icon: str
+    title: str,
+    text: str | Promise,
+    button: str,
+    *,
+    permission: str,
+    icon: str,
+    when: Callable[[Any], bool] | None = None,
 ) -> Callable[[Callable[..., str | None]], Any]:
-    """Makes a button of a record's page, of a method that takes the record; or of a list's."""
+    """Makes a button of a record's page, of a method that takes the record; or of a list's.
+
+    `when` says of which records it is: see `get_actions_detail` in kit.py.
+    """
     dialog = {
         "title": title,
         "description": text,
@@ -126,7 +142,9 @@ def asks_in_dialog(
                 where = act(model_admin, request, *records)
             return HttpResponse(headers={"HX-Redirect": where or _page_of(model_admin, *records)})
 
-        return asked
+        button_of_record: Any = asked
+        button_of_record.when = when
+        return button_of_record
 
     return decorate
 

@@ -11,7 +11,6 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth.mixins import PermissionRequiredMixin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
-from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime, now
@@ -250,8 +249,11 @@ class GroupAction(ABC, PermissionRequiredMixin, View):
     admin_site: Any = None
 
     def post(self, request: HttpRequest, id: UUID) -> HttpResponse:
-        group = get_object_or_404(ErrorGroup, pk=id)
-        return HttpResponseRedirect(self.act(request, group) or back(request))
+        origin = back(request)
+        if group := ErrorGroup.objects.filter(pk=id).first():
+            return HttpResponseRedirect(self.act(request, group) or origin)
+        messages.info(request, "This group has no errors any more.")
+        return HttpResponseRedirect(origin)
 
     @abstractmethod
     def act(self, request: HttpRequest, group: ErrorGroup) -> str | None:

@@ -80,6 +80,10 @@ def action[F: Callable[..., Any]](
     return decorate
 
 
+def has_condition(method: Any) -> bool:
+    return getattr(method, "when", None) is not None
+
+
 class ModelAdmin(ZonedForms, UnfoldModelAdmin):
     """What all of ours do: whatever is added, changed or deleted by hand is in the audit list."""
 
@@ -94,6 +98,14 @@ class ModelAdmin(ZonedForms, UnfoldModelAdmin):
         except ValidationError:
             raise BadRequest("There is no row with such an id.") from None
         return super().response_action(request, *args, **kwargs)
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
+        """Without the buttons that are not of this record, as it is now."""
+        found = super().get_actions_detail(request, object_id)  # type: ignore[misc]
+        asking = {one.action_name: one.method.when for one in found if has_condition(one.method)}
+        record = self.get_object(request, str(object_id)) if asking else None
+        unfit = {name for name, when in asking.items() if record is None or not when(record)}
+        return [one for one in found if one.action_name not in unfit]
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> LogEntry:
         entry = super().log_addition(request, obj, message)

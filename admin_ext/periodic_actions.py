@@ -85,13 +85,6 @@ class PeriodicActions(ModelAdmin):
     actions = ("enable_tasks", "disable_tasks", "run_tasks")
     actions_detail = ("run_one", "pause_one", "enable_one")
 
-    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
-        """Either to pause it or to enable it."""
-        is_enabled = _tasks(object_id).filter(enabled=True).exists()
-        useless = "enable_one" if is_enabled else "pause_one"
-        found = super().get_actions_detail(request, object_id)  # type: ignore[misc]
-        return [one for one in found if not one.action_name.endswith(useless)]
-
     @admin.action(description="Enable selected tasks", permissions=["change"])
     def enable_tasks(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         enable(request, queryset)
@@ -112,7 +105,7 @@ class PeriodicActions(ModelAdmin):
         icon="play_arrow",
     )
     def run_one(self, request: HttpRequest, task: PeriodicTask) -> None:
-        run_now(request, _tasks(task.pk))
+        run_now(request, PeriodicTask.objects.filter(pk=task.pk))
 
     @asks_in_dialog(
         "Pause this task?",
@@ -120,9 +113,10 @@ class PeriodicActions(ModelAdmin):
         "Pause",
         permission="change",
         icon="pause",
+        when=lambda task: task.enabled,
     )
     def pause_one(self, request: HttpRequest, task: PeriodicTask) -> None:
-        pause(request, _tasks(task.pk))
+        pause(request, PeriodicTask.objects.filter(pk=task.pk))
 
     @asks_in_dialog(
         "Enable this task?",
@@ -130,12 +124,7 @@ class PeriodicActions(ModelAdmin):
         "Enable",
         permission="change",
         icon="resume",
+        when=lambda task: not task.enabled,
     )
     def enable_one(self, request: HttpRequest, task: PeriodicTask) -> None:
-        enable(request, _tasks(task.pk))
-
-
-def _tasks(object_id: Any) -> QuerySet[Any]:
-    id = str(object_id)
-    found: QuerySet[Any] = PeriodicTask.objects.filter(pk=int(id) if id.isdecimal() else 0)
-    return found
+        enable(request, PeriodicTask.objects.filter(pk=task.pk))

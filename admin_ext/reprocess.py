@@ -82,7 +82,12 @@ class ReprocessActions(MayReprocess):
         return queue(request, {"errors": ids})
 
     @asks_in_dialog(
-        "Reprocess this event?", WHAT_IT_DOES, "Reprocess", permission="reprocess", icon="refresh"
+        "Reprocess this event?",
+        WHAT_IT_DOES,
+        "Reprocess",
+        permission="reprocess",
+        icon="refresh",
+        when=lambda error: error.resolved_at is None,
     )
     def reprocess_one(self, request: HttpRequest, error: EventError) -> str | None:
         return queue(request, {"errors": [error.pk]})
@@ -90,7 +95,7 @@ class ReprocessActions(MayReprocess):
     @asks_in_dialog(
         "Reprocess the events of all open errors?",
         lazy(what_all_of_it_does, str)(),
-        "Reprocess all",
+        "Reprocess all open errors",
         permission="reprocess",
         icon="refresh",
     )

@@ -116,15 +116,14 @@ def give(using: str, verbosity: int = 1, **signal: Any) -> None:
 
 def _give(role: str, permissions: set[str]) -> None:
     given = set(GivenPermission.objects.filter(role=role).values_list("permission", flat=True))
-    if not (new := permissions - given):
-        return
     group = Group.objects.filter(name=role).first()
+    # A group that staff deleted stays away, and one of theirs that has this name stays theirs.
+    if not (new := permissions - given) or bool(group) != bool(given):
+        return
     named = Concat(F("content_type__app_label"), Value("."), F("codename"))
     found = list(Permission.objects.annotate(named=named).filter(named__in=new))
-    # A group that staff deleted stays away, and one of theirs that has this name stays theirs.
-    if bool(group) == bool(given):
-        group = group or Group.objects.create(name=role)
-        group.permissions.add(*found)
+    group = group or Group.objects.create(name=role)
+    group.permissions.add(*found)
     GivenPermission.objects.bulk_create(
         [GivenPermission(role=role, permission=one.named) for one in found]
     )

@@ -2,8 +2,8 @@
 
     EYE_PASSWORD=… python -m bench.pages http://127.0.0.1:8000 [--user admin] [--runs 30]
 
-Fill it first with `manage.py seed_demo`; at scale 1 it is what the goals are for. Only looks: it
-changes nothing but the columns that its own browser remembers.
+Fill it first with `manage.py seed_demo`; at scale 1 it is what the goals are for. Only looks:
+but for its signing in, nothing is changed.
 """
 
 import argparse
@@ -159,7 +159,7 @@ def asked(server: Server, ids: list[str], runs: int) -> Iterator[Row]:
 
 
 def loaded(page: Page, url: str, session: str) -> Iterator[Row]:
-    """From the click to the end of loading, scripts and charts included; the median."""
+    """From the request to the end of loading, with scripts and styles; the median."""
     for path in (*IN_THE_BROWSER, SESSION_PAGE.format(session)):
         times = []
         for _ in range(IN_A_BROWSER):

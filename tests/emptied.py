@@ -17,6 +17,8 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.test import TransactionTestCase
 
+from admin_ext.published import unwritten
+
 # What handlers of `post_migrate` write. It stays, and is put back where a test changed it.
 KEPT = [
     "admin_ext_givenpermission",
@@ -41,7 +43,6 @@ WRITTEN = """
 SELECT oid::regclass::text FROM pg_class
 WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'django_migrations'
 AND pg_relation_size(oid) > 0
-ORDER BY 1
 """
 DIGESTS = " UNION ALL ".join(
     f"SELECT '{table}', md5(string_agg(kept::text, '' ORDER BY kept::text)) FROM {table} kept"
@@ -95,14 +96,19 @@ def django_db_setup(
         yield empty
 
 
+def tables_written(cursor: Any) -> set[str]:
+    cursor.execute(WRITTEN)
+    return {table for (table,) in cursor.fetchall()}
+
+
 def empty_all_but(kept: Kept) -> None:
+    unwritten.join()
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(WRITTEN)
-        written = [table for (table,) in cursor.fetchall()]
-        if truncated := [table for table in written if table not in kept.referred_to]:
-            cursor.execute(f"TRUNCATE {', '.join(truncated)} CASCADE")
+        # Whoever is at it still, and has to be waited for, may write to others meanwhile.
+        while truncated := tables_written(cursor) - kept.referred_to:
+            cursor.execute(f"TRUNCATE {', '.join(sorted(truncated))} CASCADE")
         if digests(cursor) == kept.digests:
-            for table in kept.referred_to & {*written} - {*KEPT}:
+            for table in kept.referred_to & tables_written(cursor) - {*KEPT}:
                 cursor.execute(f"DELETE FROM {table}")
         else:
             kept.put_back(cursor)

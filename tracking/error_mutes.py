@@ -36,5 +36,7 @@ def unmute(group: ErrorGroup, actor: Actor) -> None:
 
 
 def _record(action: AuditEntry.Action, group: ErrorGroup, actor: Actor, **details: str) -> None:
-    application = group.application_id
-    audit.record(actor, action, group.pk, application=application, code=group.code, **details)
+    """With what it is of, since a group goes with its last error."""
+    names = ("application_id", "category", "name", "field", "code")
+    kind = {name.removesuffix("_id"): getattr(group, name) for name in names}
+    audit.record(actor, action, group.pk, **kind, **details)

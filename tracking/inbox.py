@@ -3,7 +3,7 @@
 intake.py puts batches into the inbox, claims.py hands them to the workers.
 """
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.timezone import now
 
 from tracking import audit, claims
@@ -33,14 +33,16 @@ def set_aside(batch: Claimed, reason: str) -> None:
 def replay(set_aside_ids: list[int], actor: Actor) -> int:
     """Puts set-aside batches back in the line, under the receipts they had; how many it was."""
     with transaction.atomic():
-        kept = list(SetAsideBatch.objects.select_for_update().filter(pk__in=set_aside_ids))
-        for row in kept:
-            columns = {name: getattr(row, name) for name in KEPT_COLUMNS}
-            Batch.objects.create(next_at=now(), **{**columns, "attempts": 0})
-            audit.record(actor, AuditEntry.Action.REPLAYED, row.receipt, events=row.n_events)
-        Receipt.objects.filter(pk__in=[row.receipt for row in kept]).delete()
-        SetAsideBatch.objects.filter(pk__in=[row.pk for row in kept]).delete()
-    return len(kept)
+        chosen = SetAsideBatch.objects.select_for_update().filter(pk__in=set_aside_ids)
+        ids = list(chosen.order_by("pk").values_list("pk", flat=True))
+        with connection.cursor() as cursor:
+            cursor.execute(PUT_BACK, [now(), ids])
+            put_back = cursor.fetchall()
+        for receipt, events in put_back:
+            audit.record(actor, AuditEntry.Action.REPLAYED, receipt, events=events)
+        Receipt.objects.filter(pk__in=[receipt for receipt, _ in put_back]).delete()
+        SetAsideBatch.objects.filter(pk__in=ids).delete()
+    return len(ids)
 
 
 KEPT_COLUMNS = (
@@ -55,3 +57,10 @@ KEPT_COLUMNS = (
     "attempts",
     "body",
 )
+SAME_COLUMNS = ", ".join(name for name in KEPT_COLUMNS if name != "attempts")
+# The bodies, of some megabytes each, stay in PostgreSQL.
+PUT_BACK = f"""
+INSERT INTO tracking_batch ({SAME_COLUMNS}, attempts, next_at)
+SELECT {SAME_COLUMNS}, 0, %s FROM tracking_setasidebatch WHERE id = ANY(%s::bigint[]) ORDER BY id
+RETURNING receipt, n_events
+"""

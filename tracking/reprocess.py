@@ -146,7 +146,7 @@ def _reprocess_together(ids: list[UUID], totals: Totals) -> list[UUID]:
         sessions = _resolve([row.id for row in mine], new)
     totals.examined += len(ids)
     totals.stored += len(new)
-    totals.duplicate += len(mine) - len(new)
+    totals.duplicate += len(mended) - len(new)
     totals.still_rejected += len(ids) - len(mended)
     return sessions
 

@@ -105,7 +105,11 @@ class ApiKeyAdmin(ModelAdmin):
     ) -> HttpResponse:
         return key_pages.issued(self, request, request.new_key)  # type: ignore[attr-defined]
 
-    @action(description="Rotate", permissions=["change"], icon="autorenew")
+    def has_rotate_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """It makes a key, and changes the one before."""
+        return self.has_add_permission(request) and self.has_change_permission(request)
+
+    @action(description="Rotate", permissions=["rotate"], icon="autorenew")
     def rotate(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return key_pages.rotate(self, request, object_id)
 

@@ -104,19 +104,13 @@ class RebuildAdmin(MayRebuild, ReadOnlyAdmin):
             response["HX-Refresh"] = "true"
         return response
 
-    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
-        """None where it is over."""
-        made = self.get_object(request, str(object_id))
-        if made is None or made.finished_at:
-            return []
-        return super().get_actions_detail(request, object_id)  # type: ignore[misc]
-
     @asks_in_dialog(
         "Pause the rebuild?",
         "It goes on from there when you resume it.",
         "Pause",
         permission="rebuild",
         icon="pause",
+        when=lambda made: made.state == "running",
     )
     def pause(self, request: HttpRequest, made: Rebuild) -> str:
         return change(request, partial(rebuild.pause, pk=made.pk))
@@ -127,6 +121,7 @@ class RebuildAdmin(MayRebuild, ReadOnlyAdmin):
         "Resume",
         permission="rebuild",
         icon="play_arrow",
+        when=lambda made: made.state == "paused",
     )
     def resume(self, request: HttpRequest, made: Rebuild) -> str:
         return change(request, partial(rebuild.resume, pk=made.pk))
@@ -137,6 +132,7 @@ class RebuildAdmin(MayRebuild, ReadOnlyAdmin):
         "Cancel rebuild",
         permission="rebuild",
         icon="cancel",
+        when=lambda made: made.finished_at is None,
     )
     def cancel(self, request: HttpRequest, made: Rebuild) -> str:
         return change(request, partial(rebuild.cancel, pk=made.pk))

@@ -153,7 +153,9 @@ def _batch(application_id: int, events: tuple[bytes, ...], received_at: datetime
 
 
 def _tasks(count: int, applications: list[int]) -> int:
-    reprocess = json.dumps(repr((asked_for({}, Actor("demo")),)))
+    """Whoever runs one of these again touches nothing of other applications."""
+    asked = asked_for({"application": applications[0]}, Actor("demo"))
+    reprocess = json.dumps(repr((asked,)))
     values: dict[str, Any] = {"count": count, "applications": applications, "reprocess": reprocess}
     with connection.cursor() as cursor:
         cursor.execute(TASK_ROWS, values)

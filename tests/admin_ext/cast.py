@@ -19,7 +19,6 @@ from django_celery_beat.models import (
 )
 from django_celery_results.models import GroupResult, TaskResult
 
-from admin_ext.published import unwritten
 from reports import builder, rebuild
 from reports.models import SessionReport
 from reports.rollup import roll_up
@@ -132,7 +131,6 @@ def task_result(session: UUID) -> TaskResult:
 def empty_queue(transactional_db: None) -> Iterator[None]:
     """What these tests queue and no worker takes is not left to the workers of other tests."""
     yield
-    unwritten.join()
     with current_app.connection_for_write() as connection:
         channel: Any = connection.default_channel
         for queue in ("reports", "default", "exports"):

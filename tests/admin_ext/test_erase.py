@@ -1,11 +1,13 @@
 """Erasing sessions by hand: who may, what is asked first, and what is gone afterwards."""
 
+from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils.timezone import now
 from django_celery_results.models import TaskResult
 
 from admin_ext import erase
@@ -40,6 +42,20 @@ def test_the_selected_are_queued_after_a_question(keeper: Client, scene: Scene) 
     answer = keeper.post(reverse(LIST), selected(scene.session, confirmed="1"))
     assert len(tasks_in(answer["Location"])) == 1
     assert Session.objects.filter(pk=scene.session).exists()
+
+
+def test_what_was_confirmed_is_erased_though_the_list_has_lost_it(
+    keeper: Client, shop: Sender, scene: Scene
+) -> None:
+    """Between the question and its answer one of two sessions fell silent."""
+    other = uuid4()
+    shop.send(event(other))
+    Session.objects.update(last_at=now())
+    live = f"{reverse(LIST)}?live=yes"
+    assert "Erase 2 sessions?" in keeper.post(live, selected(scene.session, other)).content.decode()
+    Session.objects.filter(pk=other).update(last_at=now() - timedelta(hours=1))
+    answer = keeper.post(live, selected(scene.session, other, confirmed="1"))
+    assert len(tasks_in(answer["Location"])) == 2
 
 
 def test_a_worker_erases_what_was_queued_and_the_audit_list_says_who_asked(

@@ -13,6 +13,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import now
 
+from tests.admin_ext.cast import staff
 from tests.cast import Sender, elsewhere, event, somebody_waits
 from tests.waiting import until
 from tracking import keys
@@ -127,6 +128,14 @@ class TestRotate:
     def test_other_times_are_not_taken(self, owner: Client, shop: Sender, keep: str) -> None:
         response = owner.post(rotate_page(ApiKey.objects.get()), {"keep": keep})
         assert response.context["form"].errors["keep"]
+        assert ApiKey.objects.count() == 1
+
+    def test_who_may_make_no_key_rotates_none(self, shop: Sender) -> None:
+        revoker = staff("revoker", "view_apikey", "change_apikey")
+        record = ApiKey.objects.get()
+        assert revoker.post(rotate_page(record), {"keep": "24"}).status_code == 403
+        page = reverse("admin:tracking_apikey_change", args=[record.pk])
+        assert rotate_page(record) not in revoker.get(page).content.decode()
         assert ApiKey.objects.count() == 1
 
     def test_a_key_that_has_ended_is_not_rotated(self, owner: Client, shop: Sender) -> None:

@@ -97,6 +97,10 @@ def test_resolved_errors_are_told_from_open_ones(mender: Client, error: EventErr
     assert change not in mender.get(LIST, {"resolved": "no"}).content.decode()
     answer = mender.post(LIST, selected(error, confirmed="1"), follow=True)
     assert b"These errors are resolved already." in answer.content
+    (one, _) = of(error)
+    assert one not in mender.get(change).content.decode()
+    EventError.objects.filter(pk=error.pk).update(resolved_at=None)
+    assert one in mender.get(change).content.decode()
 
 
 @pytest.mark.flow

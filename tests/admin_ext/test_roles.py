@@ -100,9 +100,10 @@ def test_a_group_that_happens_to_have_the_name_of_a_role_is_left_alone() -> None
     GivenPermission.objects.all().delete()
     Group.objects.exclude(name=ANALYST).delete()
     Group.objects.get(name=ANALYST).permissions.clear()
-    migrate()
-    assert has(ANALYST) == set()
-    assert has(OPERATOR) == set(permissions_of(OPERATOR))
+    for _ in range(2):
+        migrate()
+        assert has(ANALYST) == set()
+        assert has(OPERATOR) == set(permissions_of(OPERATOR))
 
 
 def test_the_roles_are_made_anew_on_an_empty_database() -> None:
