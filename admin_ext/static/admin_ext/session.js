@@ -9,7 +9,7 @@ import { startReplay } from "./session/replay.js";
 import { Series } from "./session/series.js";
 import { startTimeline } from "./session/timeline.js";
 import { startTips } from "./session/tips.js";
-import { shown, write } from "./session/words.js";
+import { number, shown, write } from "./session/words.js";
 import { exactly, local } from "./times.js";
 
 const POLL_MS = 500;
@@ -19,6 +19,9 @@ const MOVING_MS = 5_000;
 // The report's numbers follow less closely than the charts.
 const FACTS_MS = 1_000;
 const LAG_MS = 250;
+// The report of a session that has ended.
+const AWAITED_MS = 60_000;
+const AWAITED_POLL_MS = 2_000;
 const LIVE_MS = 5 * 60_000;
 const SECOND = 1_000;
 // A live session that has just begun is shown on an axis of this length; one that has ended, on this.
@@ -46,7 +49,7 @@ const start = (name, begin) => {
 
 const heatmap = start("data-heat-url", (part) => startHeatmap(part));
 const replay = start("data-trail-url", (part) => startReplay(part, axis));
-start("data-timeline-url", (part) => startTimeline(part, axis, isLive));
+const timeline = start("data-timeline-url", (part) => startTimeline(part, axis, isLive));
 start("data-charts", watch);
 startTips(page.querySelectorAll(".eye-why"));
 
@@ -81,13 +84,18 @@ function watch(card) {
     // There was no report when the page was made: now it has more to show than numbers.
     if (!built) return location.reload();
     asked = performance.now();
-    const response = await fetch(page.dataset.reportUrl, { signal });
-    if (!response.ok) return;
+    const response = granted(await fetch(page.dataset.reportUrl, { signal }));
     const of = series.cursor;
     showReport(await response.json());
     built = of;
     heatmap?.refresh();
     replay?.refresh();
+  }
+
+  /** A report that is still to be built, or built anew: for a while it is looked for. */
+  function isAwaited() {
+    const isBehind = !built || page.querySelector("[data-stale-badge]");
+    return isBehind && performance.now() < AWAITED_MS;
   }
 
   function showLag() {
@@ -127,7 +135,7 @@ function watch(card) {
     draw();
     showLag();
     await showFacts(signal);
-    if (!isLive()) return false;
+    if (!isLive()) return isAwaited() && AWAITED_POLL_MS;
     return performance.now() - changed < MOVING_MS ? MOVING_POLL_MS : POLL_MS;
   }, POLL_MS, (words) => {
     trouble = ` · ${words}`;
@@ -147,6 +155,11 @@ function showReport(report) {
   computed.title = exactly(report.computed_at);
   showState(made("state").firstElementChild, report);
   made("why")?.remove();
+  if (!report.stale) page.querySelector("[data-stale-badge]")?.remove();
+  for (const place of page.querySelectorAll("[data-category]")) {
+    write(place, number(report.by_category[place.dataset.category] ?? 0));
+  }
+  timeline?.know(report.events);
 }
 
 /** The same words as in Made.state. */

@@ -3,13 +3,17 @@ import { granted } from "../polling.js";
 const PAGE = 50;
 // Where text is looked for, so many events at a time are looked through.
 const MOST_LOOKED_AT = 500;
+// What has come since the last look is read in so many pages at most.
+const MOST_FRESH_PAGES = 10;
 
 /** A session's events, filtered, page by page: as far as they were asked for. */
 export class Events {
   #address;
   #next;
   #filter;
-  // When the latest was that came, whether it passed or not; only where the latest come first.
+  // Those that came, whether they passed or not, and when the latest was; only where the latest come
+  // first.
+  #ids = new Set();
   #newest;
   looked = 0;
 
@@ -38,19 +42,36 @@ export class Events {
       this.#newest ??= answer.results[0]?.timestamp;
       looked += answer.results.length;
       this.looked += answer.results.length;
+      this.#unknown(answer.results);
       const passed = answer.results.filter((event) => this.#passes(event));
       found += passed.length;
       take(passed);
     }
   }
 
-  /** What has come since the last look, latest first; null where that is more than a page. */
+  /**
+   * What has come since the last look, latest first; null where that is more than can be read at
+   * once. Events of the newest time come again with each look.
+   */
   async fresh(signal) {
-    const address = new URL(this.#address);
-    if (this.#newest) address.searchParams.set("timestamp_after", this.#newest);
-    const answer = await ask(address, signal);
-    this.#newest = answer.results[0]?.timestamp ?? this.#newest;
-    return answer.next ? null : answer.results.filter((event) => this.#passes(event));
+    const found = [];
+    const first = new URL(this.#address);
+    if (this.#newest) first.searchParams.set("timestamp_after", this.#newest);
+    for (let [address, pages] = [first.href, 0]; address; pages += 1) {
+      if (pages === MOST_FRESH_PAGES) return null;
+      const answer = await ask(address, signal);
+      const unknown = this.#unknown(answer.results);
+      found.push(...unknown);
+      address = unknown.length ? answer.next : null;
+    }
+    this.#newest = found[0]?.timestamp ?? this.#newest;
+    return found.filter((event) => this.#passes(event));
+  }
+
+  #unknown(events) {
+    const unknown = events.filter(({ id }) => !this.#ids.has(id));
+    for (const { id } of unknown) this.#ids.add(id);
+    return unknown;
   }
 
   #passes(event) {

@@ -1,4 +1,4 @@
-import { poll } from "../polling.js";
+import { poll, troubleWith } from "../polling.js";
 import { exactly, local } from "../times.js";
 import { Events } from "./events.js";
 import { lastAt } from "./trail.js";
@@ -23,6 +23,7 @@ class Timeline {
   #times = [];
   #typing = 0;
   #going = new AbortController();
+  #isLoading = false;
 
   constructor(section, axis, isLive) {
     this.section = section;
@@ -38,7 +39,12 @@ class Timeline {
       if (!isLive()) return false;
       await this.#follow(signal);
       return true;
-    }, LIVE_POLL_MS, () => {});
+    }, LIVE_POLL_MS, (words) => write(this.status, words));
+  }
+
+  /** How many events the session has by now. */
+  know(total) {
+    this.total = total;
   }
 
   get filter() {
@@ -51,11 +57,12 @@ class Timeline {
       clearTimeout(this.#typing);
       this.#typing = setTimeout(() => this.#start(), TYPING_MS);
     });
-    this.more.addEventListener("click", () => this.#go());
+    this.more.addEventListener("click", () => (this.events.isOver ? this.#start() : this.#go()));
     this.list.addEventListener("keydown", (event) => this.#key(event));
     this.axis.addEventListener("cursor", () => this.#mark());
     document.addEventListener("keydown", (event) => {
-      if (event.key !== "/" || event.target.matches("input, select, textarea")) return;
+      if (event.key !== "/" || event.ctrlKey || event.altKey || event.metaKey) return;
+      if (event.target.matches("input, select, textarea")) return;
       event.preventDefault();
       this.form.elements.text.focus();
     });
@@ -73,32 +80,36 @@ class Timeline {
 
   async #go() {
     const { signal } = this.#going;
+    this.#isLoading = true;
     this.more.hidden = true;
     write(this.status, "Loading …");
     try {
       await this.events.more((found) => this.list.append(...this.#rows(found)), signal);
       this.#tell();
-    } catch {
+    } catch (error) {
       if (signal.aborted) return;
-      write(this.status, "The service does not answer.");
+      write(this.status, troubleWith(error));
       write(this.more, "Try again");
       this.more.hidden = false;
     }
+    if (!signal.aborted) this.#isLoading = false;
   }
 
   /** While the session is live: what is new comes on top. */
   async #follow(signal) {
-    if (this.filter.ordering !== "-timestamp") return;
+    if (this.#isLoading) return;
     const { events } = this;
+    if (this.filter.ordering !== "-timestamp") {
+      if (events.isOver) this.#tell();
+      return;
+    }
     const found = await events.fresh(signal);
-    if (events !== this.events) return;
+    if (events !== this.events || this.#isLoading) return;
     if (found === null) {
       await this.#start();
       return;
     }
-    const rows = this.#rows(found);
-    if (!rows.length) return;
-    this.list.prepend(...rows);
+    this.list.prepend(...this.#rows(found));
     this.#tell();
   }
 
@@ -108,11 +119,14 @@ class Timeline {
     const searched = this.filter.text || this.filter.category.startsWith("not:");
     const shown = many(size, "event");
     const so = isOver ? "all there are" : "there are more";
-    if (!size && isOver) write(this.status, this.#isFiltered() ? "No event passes the filter." : "");
+    // Others came since, between those that are here or after the last of them.
+    const isBehind = isOver && !this.#isFiltered() && size < this.total;
+    if (isBehind) write(this.status, `${shown} of ${number(this.total)}.`);
+    else if (!size && isOver) write(this.status, this.#isFiltered() ? "No event passes the filter." : "");
     else if (searched && !isOver) write(this.status, `${shown} among the ${number(looked)} looked through.`);
     else write(this.status, `${shown}, ${so}.`);
-    write(this.more, searched ? "Look further" : "Show more");
-    this.more.hidden = isOver;
+    write(this.more, isBehind ? "Load again" : searched ? "Look further" : "Show more");
+    this.more.hidden = isOver && !isBehind;
     this.#order();
   }
 
