@@ -1,6 +1,7 @@
 from collections.abc import Callable
 
 from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
+from django.core.exceptions import ValidationError
 from django.core.paginator import InvalidPage
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.urls import reverse
@@ -33,6 +34,8 @@ class AdminPolicyMiddleware:
 
 
 METHODS = ("GET", "HEAD", "POST")
+# What these pages raise for a number that none has, or for what can be no id.
+NOT_THERE = {"admin:search": InvalidPage, "admin:view_on_site": ValidationError}
 
 
 class AdminRequestsMiddleware:
@@ -50,8 +53,9 @@ class AdminRequestsMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """Stock pages ask for any number of a page, and for text with a zero byte in it."""
-        if isinstance(error, InvalidPage) and request.path == reverse("admin:search"):
+        """Stock pages ask for any number of a page or record, and for text with a zero byte in it."""
+        view = request.resolver_match.view_name if request.resolver_match else ""
+        if isinstance(error, NOT_THERE.get(view, ())):
             return page_not_found(request, error, "admin/404.html")
         is_zero = isinstance(error, ValueError) and "%00" in request.META.get("QUERY_STRING", "")
         return bad_request(request, error) if is_zero and in_admin(request) else None

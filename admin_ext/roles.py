@@ -107,7 +107,7 @@ def give(using: str, verbosity: int = 1, **signal: Any) -> None:
     if GivenPermission._meta.db_table not in connections[using].introspection.table_names():
         return  # the migration was a part, or a way back
     # Permissions are made after migrations, of one application after the other: these are early.
-    for application in {label.split(".")[0] for label in DECIDED}:
+    for application in sorted({label.split(".")[0] for label in DECIDED}):
         create_permissions(apps.get_app_config(application), verbosity=0, using=using)
     with transaction.atomic(using):
         for role in ROLES:

@@ -8,7 +8,7 @@ from http.cookies import SimpleCookie
 from typing import Any
 
 from django.contrib import admin
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Model
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -95,10 +95,14 @@ def record(model: str) -> Model:
 
 @contextmanager
 def undone() -> Iterator[None]:
-    """What is written within is not kept, also where it insists on a transaction of its own."""
+    """What is written within is not kept, also where it insists on a transaction of its own.
+
+    Those that want a snapshot take this one.
+    """
     outer: Any = transaction.atomic()
     outer._from_testcase = True
-    with outer:
+    with outer, connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         yield
         transaction.set_rollback(True)
 
