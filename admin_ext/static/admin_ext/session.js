@@ -46,7 +46,8 @@ const start = (name, begin) => {
 
 const heatmap = start("data-heat-url", (part) => startHeatmap(part));
 const replay = start("data-trail-url", (part) => startReplay(part, axis));
-start("data-timeline-url", (part) => startTimeline(part, axis, isLive));
+const span = () => Math.max(lastAt, series.dataUntil) - firstAt;
+const timeline = start("data-timeline-url", (part) => startTimeline(part, axis, { isLive, span }));
 start("data-charts", watch);
 startTips(page.querySelectorAll(".eye-why"));
 
@@ -147,6 +148,7 @@ function showReport(report) {
   computed.title = exactly(report.computed_at);
   showState(made("state").firstElementChild, report);
   made("why")?.remove();
+  timeline?.count(report.events);
 }
 
 /** The same words as in Made.state. */
