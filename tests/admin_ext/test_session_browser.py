@@ -1,6 +1,7 @@
 """A session's page in a real browser: replay, charts, timeline and heatmap, with mouse and keys."""
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
@@ -32,6 +33,7 @@ DURATION = "Number(document.querySelector('.eye-scrub input').max)"
 READY = f"{DURATION} > 0"
 SCALE = "(({min, max}) => [min, max])(Chart.getChart('speed').scales.x)"
 WHY = "#why-teleports"
+DAY = 86_400
 SPAN = f"(([min, max]) => max - min)({SCALE})"
 # How many pixels of the stage have about the colour of a variable, in a box of the viewport.
 COLOURED = """([variable, x0, y0, x1, y1, w, h]) => {
@@ -449,6 +451,23 @@ class TestTheTimeline:
         assert len(listed(boss)) == 1_011
 
 
+def test_times_of_several_days_have_dates(
+    boss: Visitor, shop: Sender, session: UUID, worker: Process
+) -> None:
+    shop.send(stroke(session, -2 * DAY, ACROSS), stroke(session, 0, ACROSS))
+    until(lambda: SessionReport.objects.filter(pk=session, samples=40).exists())
+    open_session(boss, session)
+    boss.wait_for(lambda: len(listed(boss)) == 2)
+    dated = r"\d\d-\d\d \d\d:\d\d"
+    times = boss.page.locator(".eye-timeline time").all_inner_texts()
+    assert all(re.fullmatch(dated + r":\d\d\.\d{3}", time) for time in times)
+    assert re.search(rf" · {dated}:\d\d\.\d$", said(boss, "clock"))
+    tick, title = boss.page.evaluate(CHART_TIMES)
+    assert re.fullmatch(dated, tick)
+    assert re.fullmatch(dated + r":\d\d", title)
+    assert boss.page.inner_text("[data-per]") == "px per 2 min"
+
+
 def test_a_pages_heat_is_switched_to_clicks(boss: Visitor, walk: UUID) -> None:
     open_session(boss, walk)
     note = "[data-heat-note]"
@@ -459,6 +478,13 @@ def test_a_pages_heat_is_switched_to_clicks(boss: Visitor, walk: UUID) -> None:
     boss.until(f"document.querySelector('{note}').textContent.startsWith('No click')")
 
 
+# What the chart of the speed says of its time: below it, and where one points at it.
+CHART_TIMES = """(() => {
+  const {scales, options} = Chart.getChart("speed");
+  const {min, max} = scales.x;
+  const item = {parsed: {x: max}, chart: Chart.getChart("speed")};
+  return [scales.x.ticks[0].label, options.plugins.tooltip.callbacks.title([item])];
+})()"""
 HEAT_NOTE = "document.querySelector('[data-heat-note]').textContent"
 HEAT_PAGE = "document.querySelector('[data-heat-pages] select').selectedOptions[0].label"
 
