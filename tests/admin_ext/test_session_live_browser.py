@@ -1,18 +1,21 @@
-"""A session's page in a real browser while events come in."""
+"""A session's page in a real browser while events come in, and while its report is awaited."""
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from django.utils.timezone import now
 
+from reports import builder
 from reports.models import SessionReport
 from tests.admin_ext.test_browser import boss, nothing_is_wrong
-from tests.admin_ext.test_session_browser import listed
+from tests.admin_ext.test_session_browser import ACROSS, ENDED, listed, stroke
 from tests.cast import START, Sender, at, event
 from tests.e2e.conftest import Visitor, browser, chromium, playwright, visitor, window
 from tests.processes import Process
 from tests.waiting import until
+from tracking.models import Session
 
 __all__ = ["boss", "browser", "chromium", "playwright", "visitor", "window"]
 
@@ -20,6 +23,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 FIRST_ROW = "document.querySelector('.eye-timeline li')"
 STATUS = "[data-timeline-status]"
+LAG = "document.querySelector('[data-lag]').textContent"
 # How many rows the timeline has lost.
 REMOVED = """
 window.removed = 0;
@@ -136,3 +140,83 @@ class TestTheTimelineOfALiveSession:
         boss.page.wait_for_selector(f"{STATUS}:text('does not answer; trying again')")
         boss.context.set_offline(False)
         boss.page.wait_for_selector("text=1 event, all there are.")
+
+
+class TestTheNumbersOfALiveSession:
+    def test_a_category_and_the_end_are_those_of_the_report(
+        self, boss: Visitor, shop: Sender, worker: Process, just_now: float
+    ) -> None:
+        session = open_live(boss, shop, seen_at(just_now))
+        end = boss.page.locator(".eye-session-head time").last
+        before = end.inner_text()
+        pointer = stroke(session, 0, ACROSS) | {"timestamp": at(just_now + 7)}
+        shop.send(pointer, event(session, timestamp=at(just_now + 6)))
+        counted = boss.page.locator(".eye-facts div", has_text="pointer events")
+        counted.wait_for()
+        assert counted.locator("dd").inner_text() == "1"
+        others = boss.page.locator(".eye-facts div", has_text="page interaction events")
+        assert others.locator("dd").inner_text() == "2"
+        assert end.inner_text() > before
+        assert end.get_attribute("title")
+        nothing_is_wrong(boss)
+
+    def test_a_report_that_does_not_come_is_told(
+        self, boss: Visitor, shop: Sender, worker: Process, just_now: float
+    ) -> None:
+        session = open_live(boss, shop, seen_at(just_now))
+        boss.page.route("**/report", lambda route: route.fulfill(status=500))
+        shop.send(event(session, timestamp=at(just_now + 1)))
+        boss.until(f"{LAG}.includes('trying again')")
+        boss.page.unroute("**/report")
+        boss.until(f"!{LAG}.includes('trying again')")
+        assert boss.page.inner_text("[data-fact=events]") == "2"
+
+
+@pytest.fixture
+def nobody_works(worker: Process) -> Iterator[None]:
+    worker.kill()
+    yield
+    worker.start()
+
+
+@pytest.mark.usefixtures("nobody_works")
+class TestAReportThatIsAwaited:
+    def test_it_is_shown_when_it_is_there(self, boss: Visitor, shop: Sender, session: UUID) -> None:
+        shop.send(stroke(session, 0, ACROSS))
+        open_page(boss, session)
+        boss.page.wait_for_selector("text=The report is being built.")
+        builder.build(session)
+        boss.page.wait_for_selector("text=The whole report")
+        nothing_is_wrong(boss)
+
+    def test_it_is_no_longer_called_stale_when_it_is_not(
+        self, boss: Visitor, shop: Sender, session: UUID
+    ) -> None:
+        shop.send(event(session, timestamp=at(ENDED)))
+        builder.build(session)
+        shop.send(event(session, timestamp=at(ENDED + 1)))
+        open_page(boss, session)
+        assert boss.page.is_visible("text=report stale")
+        builder.build(session)
+        boss.until("!document.body.textContent.includes('report stale')")
+        assert boss.page.inner_text("[data-made=state]") == "up to date"
+        assert boss.page.inner_text("[data-fact=events]") == "2"
+        nothing_is_wrong(boss)
+
+    def test_it_is_asked_for_a_minute_at_most(
+        self, boss: Visitor, shop: Sender, session: UUID
+    ) -> None:
+        shop.send(event(session, timestamp=at(ENDED)))
+        until(lambda: Session.objects.filter(pk=session).exists())
+        asked: list[str] = []
+        boss.page.on("request", lambda request: asked.append(request.url))
+        boss.page.clock.install()
+        open_page(boss, session)
+        for _ in range(40):
+            boss.page.clock.fast_forward(2_000)
+            boss.page.wait_for_timeout(100)
+        pointer = [url for url in asked if "/pointer" in url]
+        assert 10 < len(pointer) <= 31
+        boss.page.clock.fast_forward(60_000)
+        boss.page.wait_for_timeout(300)
+        assert len([url for url in asked if "/pointer" in url]) == len(pointer)
