@@ -33,6 +33,8 @@ DURATION = "Number(document.querySelector('.eye-scrub input').max)"
 READY = f"{DURATION} > 0"
 SCALE = "(({min, max}) => [min, max])(Chart.getChart('speed').scales.x)"
 WHY = "#why-teleports"
+# Of a canvas, for each of the page's.
+PIXELS = "(({width, clientWidth}) => Math.round(width / clientWidth))(document.querySelector('%s'))"
 DAY = 86_400
 SPAN = f"(([min, max]) => max - min)({SCALE})"
 # How many pixels of the stage have about the colour of a variable, in a box of the viewport.
@@ -201,6 +203,18 @@ class TestTheReplay:
         clock.run_for(500)
         assert said(boss, "note") == "No movement for 18.1 s"
         assert playhead(boss) == pytest.approx(3_500, abs=100)
+
+    def test_it_is_as_sharp_as_the_screen_it_is_moved_to(self, boss: Visitor, walk: UUID) -> None:
+        open_session(boss, walk)
+        screen = {"width": 1280, "height": 800, "mobile": False}
+        devtools = boss.context.new_cdp_session(boss.page)
+        for sharpness in (2, 3):
+            override = {**screen, "deviceScaleFactor": sharpness}
+            devtools.send("Emulation.setDeviceMetricsOverride", override)
+            # What tells the page of it too; the override alone does not.
+            boss.page.emulate_media(color_scheme="dark" if sharpness == 2 else "light")
+            for canvas in (".eye-stage canvas", ".eye-heat canvas"):
+                boss.until(f"{PIXELS % canvas} === {sharpness}")
 
     def test_what_is_newer_is_offered_and_loaded(
         self, boss: Visitor, walk: UUID, shop: Sender
@@ -504,6 +518,16 @@ class TestTheHeatmap:
         held[0].continue_()
         boss.page.wait_for_timeout(500)
         assert boss.page.evaluate(HEAT_PAGE) == "/"
+
+    def test_its_pages_stay_where_they_are_the_same(self, boss: Visitor, walk: UUID) -> None:
+        open_session(boss, walk)
+        boss.until(f"{HEAT_PAGE} === '/'")
+        boss.page.evaluate("window.first = document.querySelector('[data-heat-pages] option')")
+        with boss.page.expect_response("**/heat.json?*page=%2Fcart"):
+            boss.page.select_option("[data-heat-pages] select", label="/cart")
+        boss.page.wait_for_timeout(300)
+        assert boss.page.evaluate("first.isConnected")
+        assert boss.page.evaluate(HEAT_PAGE) == "/cart"
 
     def test_what_it_shows_can_be_chosen_before_it_is_there(
         self, boss: Visitor, walk: UUID

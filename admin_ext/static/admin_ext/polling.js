@@ -63,3 +63,13 @@ export function whenThemeChanges(repaint) {
   matchMedia("print").addEventListener("change", repaint);
   new MutationObserver(repaint).observe(document.documentElement, { attributeFilter: ["class"] });
 }
+
+/** Calls `redraw` when the window comes to a screen with other pixels. */
+export function whenSharpnessChanges(redraw) {
+  const screen = matchMedia(`(resolution: ${devicePixelRatio}dppx)`);
+  const changed = () => {
+    redraw();
+    whenSharpnessChanges(redraw);
+  };
+  screen.addEventListener("change", changed, { once: true });
+}
