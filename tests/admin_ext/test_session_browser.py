@@ -1,6 +1,7 @@
 """A session's page in a real browser: replay, charts, timeline and heatmap, with mouse and keys."""
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
@@ -33,6 +34,9 @@ DURATION = "Number(document.querySelector('.eye-scrub input').max)"
 READY = f"{DURATION} > 0"
 SCALE = "(({min, max}) => [min, max])(Chart.getChart('speed').scales.x)"
 WHY = "#why-teleports"
+# Of a canvas, for each of the page's.
+PIXELS = "(({width, clientWidth}) => Math.round(width / clientWidth))(document.querySelector('%s'))"
+DAY = 86_400
 SPAN = f"(([min, max]) => max - min)({SCALE})"
 # How many pixels of the stage have about the colour of a variable, in a box of the viewport.
 COLOURED = """([variable, x0, y0, x1, y1, w, h]) => {
@@ -184,19 +188,34 @@ class TestTheReplay:
         assert said(boss, "clock").startswith("0:21.9 / 0:21.9 · ")
 
     def test_a_pause_is_skipped_with_a_note_or_waited_for(self, boss: Visitor, walk: UUID) -> None:
+        clock = boss.page.clock
+        clock.install()
         open_session(boss, walk)
+        clock.pause_at(boss.page.evaluate("Date.now()") + 1_000)
         seek(boss, 1_800)
         boss.page.click("[data-do=play]")
-        boss.until(f"{SLIDER} > 19_000")
+        clock.run_for(1_000)
+        assert playhead(boss) == pytest.approx(20_100, abs=100)
+        assert said(boss, "note") == "A pause: 17.3 s skipped"
         boss.page.click("[data-do=play]")
-        assert said(boss, "note") == "A pause: 17.3 s skipped" or playhead(boss) > 20_000
         boss.page.uncheck("[data-replay=skip]")
         seek(boss, 3_000)
         boss.page.click("[data-do=play]")
-        boss.until(f"{SLIDER} > 3_300")
-        boss.page.click("[data-do=play]")
+        clock.run_for(500)
         assert said(boss, "note") == "No movement for 18.1 s"
-        assert playhead(boss) < 19_000
+        assert playhead(boss) == pytest.approx(3_500, abs=100)
+
+    def test_it_is_as_sharp_as_the_screen_it_is_moved_to(self, boss: Visitor, walk: UUID) -> None:
+        open_session(boss, walk)
+        screen = {"width": 1280, "height": 800, "mobile": False}
+        devtools = boss.context.new_cdp_session(boss.page)
+        for sharpness in (2, 3):
+            override = {**screen, "deviceScaleFactor": sharpness}
+            devtools.send("Emulation.setDeviceMetricsOverride", override)
+            # What tells the page of it too; the override alone does not.
+            boss.page.emulate_media(color_scheme="dark" if sharpness == 2 else "light")
+            for canvas in (".eye-stage canvas", ".eye-heat canvas"):
+                boss.until(f"{PIXELS % canvas} === {sharpness}")
 
     def test_what_is_newer_is_offered_and_loaded(
         self, boss: Visitor, walk: UUID, shop: Sender
@@ -376,6 +395,21 @@ class TestTheTimeline:
         press(boss, "ArrowDown", "ArrowDown", "ArrowUp")
         assert boss.page.evaluate(focused) == begin + 1
 
+    def test_only_the_slash_alone_goes_to_the_filter(self, boss: Visitor, walk: UUID) -> None:
+        open_session(boss, walk)
+        press(boss, "Control+/", "Alt+/", "Meta+/")
+        assert boss.page.evaluate("document.activeElement.name") != "text"
+        press(boss, "/")
+        assert boss.page.evaluate("document.activeElement.name") == "text"
+
+    def test_who_is_signed_out_is_told_so(self, boss: Visitor, walk: UUID) -> None:
+        open_session(boss, walk)
+        boss.wait_for(lambda: len(listed(boss)) == 8)
+        boss.context.clear_cookies()
+        boss.page.select_option("[name=ordering]", "timestamp")
+        boss.page.wait_for_selector("[data-timeline-status]:text('You are signed out')")
+        assert boss.page.is_hidden("[data-more]")
+
     def test_it_goes_on_where_it_ended(self, boss: Visitor, walk: UUID, shop: Sender) -> None:
         shop.send(*[event(walk, timestamp=at(ENDED + n), data={"n": n}) for n in range(120)])
         open_session(boss, walk)
@@ -464,6 +498,23 @@ class TestTheTimeline:
         assert len(listed(boss)) == 1_011
 
 
+def test_times_of_several_days_have_dates(
+    boss: Visitor, shop: Sender, session: UUID, worker: Process
+) -> None:
+    shop.send(stroke(session, -2 * DAY, ACROSS), stroke(session, 0, ACROSS))
+    until(lambda: SessionReport.objects.filter(pk=session, samples=40).exists())
+    open_session(boss, session)
+    boss.wait_for(lambda: len(listed(boss)) == 2)
+    dated = r"\d\d-\d\d \d\d:\d\d"
+    times = boss.page.locator(".eye-timeline time").all_inner_texts()
+    assert all(re.fullmatch(dated + r":\d\d\.\d{3}", time) for time in times)
+    assert re.search(rf" · {dated}:\d\d\.\d$", said(boss, "clock"))
+    tick, title = boss.page.evaluate(CHART_TIMES)
+    assert re.fullmatch(dated, tick)
+    assert re.fullmatch(dated + r":\d\d", title)
+    assert boss.page.inner_text("[data-per]") == "px per 2 min"
+
+
 def test_a_pages_heat_is_switched_to_clicks(boss: Visitor, walk: UUID) -> None:
     open_session(boss, walk)
     note = "[data-heat-note]"
@@ -474,6 +525,13 @@ def test_a_pages_heat_is_switched_to_clicks(boss: Visitor, walk: UUID) -> None:
     boss.until(f"document.querySelector('{note}').textContent.startsWith('No click')")
 
 
+# What the chart of the speed says of its time: below it, and where one points at it.
+CHART_TIMES = """(() => {
+  const {scales, options} = Chart.getChart("speed");
+  const {min, max} = scales.x;
+  const item = {parsed: {x: max}, chart: Chart.getChart("speed")};
+  return [scales.x.ticks[0].label, options.plugins.tooltip.callbacks.title([item])];
+})()"""
 HEAT_NOTE = "document.querySelector('[data-heat-note]').textContent"
 HEAT_PAGE = "document.querySelector('[data-heat-pages] select').selectedOptions[0].label"
 
@@ -493,6 +551,16 @@ class TestTheHeatmap:
         held[0].continue_()
         boss.page.wait_for_timeout(500)
         assert boss.page.evaluate(HEAT_PAGE) == "/"
+
+    def test_its_pages_stay_where_they_are_the_same(self, boss: Visitor, walk: UUID) -> None:
+        open_session(boss, walk)
+        boss.until(f"{HEAT_PAGE} === '/'")
+        boss.page.evaluate("window.first = document.querySelector('[data-heat-pages] option')")
+        with boss.page.expect_response("**/heat.json?*page=%2Fcart"):
+            boss.page.select_option("[data-heat-pages] select", label="/cart")
+        boss.page.wait_for_timeout(300)
+        assert boss.page.evaluate("first.isConnected")
+        assert boss.page.evaluate(HEAT_PAGE) == "/cart"
 
     def test_what_it_shows_can_be_chosen_before_it_is_there(
         self, boss: Visitor, walk: UUID

@@ -18,6 +18,16 @@ export function granted(response) {
   return response;
 }
 
+/** Whether asking again may help where this was thrown. */
+export function mayHelp(error) {
+  return !(error instanceof Refused);
+}
+
+/** What the page says where this was thrown. */
+export function inWords(error) {
+  return mayHelp(error) ? AWAY : REFUSED;
+}
+
 /**
  * Calls `ask` every `interval` milliseconds while the page is visible, never two at a time, until
  * it gives false; a number that it gives is the pause to the next call. Where it throws, `onTrouble`
@@ -36,8 +46,8 @@ export function poll(ask, interval, onTrouble) {
       goOn = await ask(AbortSignal.timeout(LONGEST_MS));
       pause = Number.isFinite(goOn) ? goOn : interval;
     } catch (error) {
-      goOn = !(error instanceof Refused);
-      onTrouble(troubleWith(error));
+      goOn = mayHelp(error);
+      onTrouble(inWords(error));
       pause = Math.max(pause, Math.min(2 * pause, LONGEST_MS));
     }
     asking = false;
@@ -57,4 +67,14 @@ export function colour(name) {
 export function whenThemeChanges(repaint) {
   matchMedia("print").addEventListener("change", repaint);
   new MutationObserver(repaint).observe(document.documentElement, { attributeFilter: ["class"] });
+}
+
+/** Calls `redraw` when the window comes to a screen with other pixels. */
+export function whenSharpnessChanges(redraw) {
+  const screen = matchMedia(`(resolution: ${devicePixelRatio}dppx)`);
+  const changed = () => {
+    redraw();
+    whenSharpnessChanges(redraw);
+  };
+  screen.addEventListener("change", changed, { once: true });
 }

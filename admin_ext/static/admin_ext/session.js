@@ -9,7 +9,7 @@ import { startReplay } from "./session/replay.js";
 import { Series } from "./session/series.js";
 import { startTimeline } from "./session/timeline.js";
 import { startTips } from "./session/tips.js";
-import { number, shown, write } from "./session/words.js";
+import { number, shorten, shown, visible, write } from "./session/words.js";
 import { exactly, local } from "./times.js";
 
 const POLL_MS = 500;
@@ -27,13 +27,19 @@ const SECOND = 1_000;
 // A live session that has just begun is shown on an axis of this length; one that has ended, on this.
 const SHORTEST_LIVE_MS = 60_000;
 const SHORTEST_MS = 10_000;
+// How long the report of a session that has ended is waited for.
+const AWAITED_MS = 2_000;
+const MOST_AWAITED = 30;
+// As many as in session_page.py.
+const CATEGORIES = 10;
+const MOST_OF_A_CATEGORY = 40;
 
 const page = document.getElementById("session");
 const badge = page.querySelector("[data-live-badge]");
 const axis = new Axis();
 const series = new Series();
-const firstAt = Date.parse(page.dataset.firstAt) || Infinity;
-const lastAt = Date.parse(page.dataset.lastAt) || 0;
+let firstAt = Date.parse(page.dataset.firstAt) || Infinity;
+let lastAt = Date.parse(page.dataset.lastAt) || 0;
 series.dataUntil = Date.parse(page.dataset.dataUntil) || 0;
 
 // The service's clock, whatever the viewer's shows: what it was when the page came is known.
@@ -49,7 +55,8 @@ const start = (name, begin) => {
 
 const heatmap = start("data-heat-url", (part) => startHeatmap(part));
 const replay = start("data-trail-url", (part) => startReplay(part, axis));
-const timeline = start("data-timeline-url", (part) => startTimeline(part, axis, isLive));
+const span = () => Math.max(lastAt, series.dataUntil) - firstAt;
+const timeline = start("data-timeline-url", (part) => startTimeline(part, axis, { isLive, span }));
 start("data-charts", watch);
 startTips(page.querySelectorAll(".eye-why"));
 
@@ -60,6 +67,8 @@ function watch(card) {
   const charts = new Charts(card, axis);
   // Which build of the report the page shows: the series counts in builds too.
   let built = Number(page.dataset.build);
+  let isStale = "stale" in page.dataset;
+  let awaited = 0;
   let etag = "";
   let changed = -Infinity;
   let asked = -Infinity;
@@ -83,19 +92,22 @@ function watch(card) {
     if (series.cursor === built || performance.now() - asked < FACTS_MS) return;
     // There was no report when the page was made: now it has more to show than numbers.
     if (!built) return location.reload();
-    asked = performance.now();
     const response = granted(await fetch(page.dataset.reportUrl, { signal }));
+    asked = performance.now();
     const of = series.cursor;
-    showReport(await response.json());
+    const report = await response.json();
+    showReport(report);
+    isStale = report.stale;
     built = of;
     heatmap?.refresh();
     replay?.refresh();
   }
 
-  /** A report that is still to be built, or built anew: for a while it is looked for. */
-  function isAwaited() {
-    const isBehind = !built || page.querySelector("[data-stale-badge]");
-    return isBehind && performance.now() < AWAITED_MS;
+  /** Of a session that has ended: until its report is there, and is of all its events. */
+  function pauseUntilReport() {
+    const isThere = built && built === series.cursor && !isStale;
+    awaited += 1;
+    return !isThere && awaited <= MOST_AWAITED && AWAITED_MS;
   }
 
   function showLag() {
@@ -131,11 +143,11 @@ function watch(card) {
   const ticking = setInterval(tick, LAG_MS);
   poll(async (signal) => {
     await ask(signal);
-    trouble = "";
     draw();
-    showLag();
     await showFacts(signal);
-    if (!isLive()) return isAwaited() && AWAITED_POLL_MS;
+    trouble = "";
+    showLag();
+    if (!isLive()) return pauseUntilReport();
     return performance.now() - changed < MOVING_MS ? MOVING_POLL_MS : POLL_MS;
   }, POLL_MS, (words) => {
     trouble = ` · ${words}`;
@@ -150,16 +162,48 @@ function showReport(report) {
   }
   const made = (name) => page.querySelector(`[data-made=${name}]`);
   write(made("revision"), shown(report.revision, "", 0));
-  const computed = made("computed_at").firstElementChild;
-  write(computed, local(Date.parse(report.computed_at)).slice(0, 19));
-  computed.title = exactly(report.computed_at);
+  showMoment(made("computed_at").firstElementChild, report.computed_at);
   showState(made("state").firstElementChild, report);
-  made("why")?.remove();
   if (!report.stale) page.querySelector("[data-stale-badge]")?.remove();
-  for (const place of page.querySelectorAll("[data-category]")) {
-    write(place, number(report.by_category[place.dataset.category] ?? 0));
-  }
-  timeline?.know(report.events);
+  made("why")?.remove();
+  showCategories(report.by_category);
+  if (report.ended_at) showSpan(report);
+  timeline?.count(report.events);
+}
+
+/** As display.moment does. */
+function showMoment(place, timestamp) {
+  if (!place || place.title === exactly(timestamp)) return;
+  write(place, local(Date.parse(timestamp)).slice(0, 19));
+  place.title = exactly(timestamp);
+  place.dateTime = timestamp;
+}
+
+function showSpan({ started_at, ended_at }) {
+  firstAt = Date.parse(started_at);
+  lastAt = Date.parse(ended_at);
+  const [begin, end] = page.querySelectorAll("[data-span] time");
+  showMoment(begin, started_at);
+  showMoment(end, ended_at);
+}
+
+/** How many events have each category: the largest ones, as in SessionPage.categories. */
+function showCategories(counts) {
+  const largest = Object.entries(counts).sort(([, a], [, b]) => b - a).slice(0, CATEGORIES);
+  page.querySelectorAll("[data-category]").forEach((row) => row.remove());
+  page.querySelector("[data-facts]").append(...largest.map((counted) => category(...counted)));
+}
+
+function category(name, count) {
+  const row = document.createElement("div");
+  row.dataset.category = "";
+  const [title, value] = ["dt", "dd"].map((tag) => document.createElement(tag));
+  const text = document.createElement("bdi");
+  text.textContent = visible(shorten(name, MOST_OF_A_CATEGORY));
+  title.append(text, " events");
+  value.textContent = number(count);
+  row.append(title, value);
+  return row;
 }
 
 /** The same words as in Made.state. */

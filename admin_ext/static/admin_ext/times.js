@@ -2,6 +2,7 @@
 
 export const ZONE = document.querySelector("[data-zone]")?.dataset.zone ?? "UTC";
 
+const DAY = 86_400_000;
 const two = { month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit" };
 const format = new Intl.DateTimeFormat("en", {
   timeZone: ZONE,
@@ -25,6 +26,11 @@ export function local(milliseconds) {
 /** Like `12:00:07`. */
 export function clock(milliseconds) {
   return local(milliseconds).slice(11, 19);
+}
+
+/** The time of day, with the date before it where what it is a part of spans more than a day. */
+export function shortly(milliseconds, span, decimals = 0) {
+  return local(milliseconds).slice(span > DAY ? 5 : 11, 19 + (decimals && decimals + 1));
 }
 
 /** To the microsecond, also in UTC: the same words as display.exactly in Python. */

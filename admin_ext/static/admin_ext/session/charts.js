@@ -1,10 +1,9 @@
 import { colour, whenThemeChanges } from "../polling.js";
-import { clock, local } from "../times.js";
+import { shortly } from "../times.js";
 import { Plot } from "./plot.js";
 import { duration, write } from "./words.js";
 
 const SECOND = 1_000;
-const DAY = 86_400_000;
 // Peaks measure the sampler as much as the hand: they are cut where they would flatten the mean.
 const PEAK_PER_MEAN = 3;
 
@@ -54,7 +53,7 @@ export class Charts {
     this.speed.data.datasets[1].data = points((row) => row.peak);
     this.distance.data.datasets[0].data = points((row) => row.distance);
     this.speed.options.scales.y.max = top(rows);
-    write(this.card.querySelector("[data-per]"), `px per ${size > SECOND ? duration(size).replace(".0", "") : "second"}`);
+    write(this.card.querySelector("[data-per]"), `px per ${size > SECOND ? duration(size).replace(/\.0| 00 \w+/, "") : "second"}`);
     for (const one of this.all) {
       Object.assign(one.options.scales.x, { min: start, max: end });
       one.update("none");
@@ -76,10 +75,15 @@ function line(label, options = {}) {
   return { label, data: [], borderWidth: 2, pointRadius: 0, pointHitRadius: 8, ...options };
 }
 
-/** The time of day, with the date where more than a day is shown. */
+/** Below the chart; beside a date there is no room for seconds. */
 function label(value) {
-  if (this.max - this.min <= DAY) return clock(value);
-  return local(value).slice(5, 16);
+  return shortly(value, this.max - this.min).slice(0, "01-31 12:00".length);
+}
+
+function title([item]) {
+  if (!item) return "";
+  const { min, max } = item.chart.scales.x;
+  return shortly(item.parsed.x, max - min);
 }
 
 /** `afterDraw` is called whenever the chart has been drawn, in whichever size. */
@@ -96,7 +100,7 @@ function chart(id, datasets, afterDraw) {
       interaction: { mode: "index", intersect: false },
       plugins: {
         legend: { display: false },
-        tooltip: { callbacks: { title: ([item]) => (item ? clock(item.parsed.x) : "") } },
+        tooltip: { callbacks: { title } },
       },
       scales: {
         x: {

@@ -3,7 +3,7 @@ import { granted } from "../polling.js";
 const PAGE = 50;
 // Where text is looked for, so many events at a time are looked through.
 const MOST_LOOKED_AT = 500;
-// What has come since the last look is read in so many pages at most.
+// What has come since the last look is read page by page, but no further than this.
 const MOST_FRESH_PAGES = 10;
 
 /** A session's events, filtered, page by page: as far as they were asked for. */
@@ -11,11 +11,11 @@ export class Events {
   #address;
   #next;
   #filter;
-  // Those that came, whether they passed or not, and when the latest was; only where the latest come
-  // first.
-  #ids = new Set();
+  // The ids of all that came, whether they passed or not.
+  #seen = new Set();
+  // When the latest of them was; only where the latest come first.
   #newest;
-  looked = 0;
+  hasBegun = false;
 
   /** `filter`: category (`is:…`, `not:…` or empty), name, text and ordering. */
   constructor(address, filter) {
@@ -29,6 +29,14 @@ export class Events {
     this.#next = this.#address.href;
   }
 
+  get isLatestFirst() {
+    return this.#filter.ordering === "-timestamp";
+  }
+
+  get looked() {
+    return this.#seen.size;
+  }
+
   get isOver() {
     return this.#next === null;
   }
@@ -40,38 +48,37 @@ export class Events {
       const answer = await ask(this.#next, signal);
       this.#next = answer.next;
       this.#newest ??= answer.results[0]?.timestamp;
+      this.hasBegun = true;
       looked += answer.results.length;
-      this.looked += answer.results.length;
-      this.#unknown(answer.results);
-      const passed = answer.results.filter((event) => this.#passes(event));
+      const passed = this.#take(answer.results).filter((event) => this.#passes(event));
       found += passed.length;
       take(passed);
     }
   }
 
-  /**
-   * What has come since the last look, latest first; null where that is more than can be read at
-   * once. Events of the newest time come again with each look.
-   */
+  /** What has come since the last look, latest first; null where that is more than ten pages. */
   async fresh(signal) {
+    const address = new URL(this.#address);
+    // The latest is in the answer too: others may have come at its time.
+    if (this.#newest) address.searchParams.set("timestamp_after", this.#newest);
     const found = [];
-    const first = new URL(this.#address);
-    if (this.#newest) first.searchParams.set("timestamp_after", this.#newest);
-    for (let [address, pages] = [first.href, 0]; address; pages += 1) {
-      if (pages === MOST_FRESH_PAGES) return null;
-      const answer = await ask(address, signal);
-      const unknown = this.#unknown(answer.results);
-      found.push(...unknown);
-      address = unknown.length ? answer.next : null;
+    let next = address.href;
+    for (let page = 0; next; page += 1) {
+      if (page === MOST_FRESH_PAGES) return null;
+      const answer = await ask(next, signal);
+      const unseen = answer.results.filter(({ id }) => !this.#seen.has(id));
+      found.push(...unseen);
+      next = unseen.length ? answer.next : null;
     }
     this.#newest = found[0]?.timestamp ?? this.#newest;
-    return found.filter((event) => this.#passes(event));
+    return this.#take(found).filter((event) => this.#passes(event));
   }
 
-  #unknown(events) {
-    const unknown = events.filter(({ id }) => !this.#ids.has(id));
-    for (const { id } of unknown) this.#ids.add(id);
-    return unknown;
+  /** Those that had not come before. */
+  #take(events) {
+    const unseen = events.filter(({ id }) => !this.#seen.has(id));
+    for (const { id } of unseen) this.#seen.add(id);
+    return unseen;
   }
 
   #passes(event) {

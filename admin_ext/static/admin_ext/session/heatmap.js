@@ -1,4 +1,4 @@
-import { granted, poll, whenThemeChanges } from "../polling.js";
+import { granted, poll, whenSharpnessChanges } from "../polling.js";
 import { many, number, visible, write } from "./words.js";
 
 // From few to many, as in the service's own pictures.
@@ -19,6 +19,7 @@ class Heatmap {
   #asked = -Infinity;
   #timer = 0;
   #going = new AbortController();
+  #offered = "";
 
   constructor(section) {
     this.section = section;
@@ -29,7 +30,7 @@ class Heatmap {
     this.pages.addEventListener("change", () => this.#load());
     section.querySelector("[role=radiogroup]").addEventListener("change", () => this.#show());
     new ResizeObserver(() => this.#draw()).observe(this.box);
-    whenThemeChanges(() => this.#draw());
+    whenSharpnessChanges(() => this.#draw());
     this.#load();
   }
 
@@ -68,6 +69,9 @@ class Heatmap {
   #offer({ pages, shown }) {
     this.box.hidden = pages.length === 0;
     this.section.querySelector("[data-heat-pages]").hidden = pages.length === 0;
+    const offered = JSON.stringify(pages);
+    if (offered === this.#offered) return;
+    this.#offered = offered;
     const several = new Set(pages.map((page) => page.application)).size > 1;
     this.pages.replaceChildren(...pages.map((page, n) => option(page, several, n === shown)));
   }

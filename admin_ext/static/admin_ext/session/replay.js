@@ -1,5 +1,5 @@
 import { granted, poll, whenThemeChanges } from "../polling.js";
-import { local } from "../times.js";
+import { shortly } from "../times.js";
 import { Player } from "./player.js";
 import { Stage } from "./stage.js";
 import { Strip } from "./strip.js";
@@ -166,7 +166,7 @@ class Replay {
     this.stage.show(trail, at);
     this.range.value = at;
     this.range.setAttribute("aria-valuetext", `${stopwatch(at)} of ${total}`);
-    const time = local(trail.start + at).slice(11, 21);
+    const time = shortly(trail.start + at, trail.duration, 1);
     write(this.#place("clock"), `${stopwatch(at)} / ${total} · ${time}`);
     write(this.#place("page"), pageOf(trail.view(at)));
     write(this.#place("viewport"), viewportOf(trail.scene(at), trail.view(at)));

@@ -1,4 +1,4 @@
-import { colour } from "../polling.js";
+import { colour, whenSharpnessChanges } from "../polling.js";
 import { lastAt } from "./trail.js";
 
 const TAIL_MS = 1_500;
@@ -13,6 +13,7 @@ export class Canvas {
     this.context = element.getContext("2d");
     this.draw = draw;
     new ResizeObserver(() => this.#fit()).observe(element);
+    whenSharpnessChanges(() => this.#fit());
   }
 
   #fit() {

@@ -1,5 +1,5 @@
-import { poll, troubleWith } from "../polling.js";
-import { exactly, local } from "../times.js";
+import { inWords, mayHelp, poll } from "../polling.js";
+import { exactly, shortly } from "../times.js";
 import { Events } from "./events.js";
 import { lastAt } from "./trail.js";
 import { many, number, pretty, visible, write } from "./words.js";
@@ -11,23 +11,28 @@ const MOST_TEXT = 20_000;
 const NO_EVENT = "00000000-0000-0000-0000-000000000000";
 
 /** A session's events, filtered; one that is opened shows its payload and takes the replay there. */
-export function startTimeline(section, axis, isLive) {
-  return new Timeline(section, axis, isLive);
+export function startTimeline(section, axis, session) {
+  return new Timeline(section, axis, session);
 }
 
 class Timeline {
-  #known = new Map();
   #categories = new Set();
   // The rows that are there, the earliest first, and when they were.
   #byTime = [];
   #times = [];
   #typing = 0;
   #going = new AbortController();
-  #isLoading = false;
+  #loading = false;
+  // How many events there are: by the newest report, and by the one before the last look.
+  #counted;
+  #expected;
 
-  constructor(section, axis, isLive) {
+  /** `session`: whether it `isLive`, and its `span` in ms. */
+  constructor(section, axis, session) {
     this.section = section;
     this.axis = axis;
+    this.session = session;
+    this.#counted = this.#expected = Number(section.dataset.events);
     this.form = section.querySelector("form");
     this.list = section.querySelector("ol");
     this.status = section.querySelector("[data-timeline-status]");
@@ -36,15 +41,16 @@ class Timeline {
     this.#listen();
     this.#start();
     poll(async (signal) => {
-      if (!isLive()) return false;
+      if (!session.isLive()) return false;
       await this.#follow(signal);
       return true;
     }, LIVE_POLL_MS, (words) => write(this.status, words));
   }
 
-  /** How many events the session has by now. */
-  know(total) {
-    this.total = total;
+  /** Told how many events the session has by its report, with those that have expired. */
+  count(events) {
+    this.#counted = events - Number(this.section.dataset.expired);
+    if (!this.session.isLive()) this.#expect(this.#counted);
   }
 
   get filter() {
@@ -57,7 +63,7 @@ class Timeline {
       clearTimeout(this.#typing);
       this.#typing = setTimeout(() => this.#start(), TYPING_MS);
     });
-    this.more.addEventListener("click", () => (this.events.isOver ? this.#start() : this.#go()));
+    this.more.addEventListener("click", () => (this.#misses() ? this.#start() : this.#go()));
     this.list.addEventListener("keydown", (event) => this.#key(event));
     this.axis.addEventListener("cursor", () => this.#mark());
     document.addEventListener("keydown", (event) => {
@@ -72,7 +78,6 @@ class Timeline {
   #start() {
     this.#going.abort();
     this.#going = new AbortController();
-    this.#known.clear();
     this.list.replaceChildren();
     this.events = new Events(this.section.dataset.timelineUrl, this.filter);
     return this.#go();
@@ -80,53 +85,70 @@ class Timeline {
 
   async #go() {
     const { signal } = this.#going;
-    this.#isLoading = true;
+    this.#loading = true;
     this.more.hidden = true;
     write(this.status, "Loading …");
     try {
       await this.events.more((found) => this.list.append(...this.#rows(found)), signal);
+      this.#loading = false;
       this.#tell();
     } catch (error) {
       if (signal.aborted) return;
-      write(this.status, troubleWith(error));
+      this.#loading = false;
+      write(this.status, mayHelp(error) ? "The service does not answer." : inWords(error));
       write(this.more, "Try again");
-      this.more.hidden = false;
+      this.more.hidden = !mayHelp(error);
     }
     if (!signal.aborted) this.#isLoading = false;
   }
 
-  /** While the session is live: what is new comes on top. */
+  /** While the session is live: what is new comes in, where the latest are first. */
   async #follow(signal) {
-    if (this.#isLoading) return;
     const { events } = this;
-    if (this.filter.ordering !== "-timestamp") {
-      if (events.isOver) this.#tell();
-      return;
-    }
-    const found = await events.fresh(signal);
-    if (events !== this.events || this.#isLoading) return;
+    const counted = this.#counted;
+    if (this.#loading || !events.hasBegun) return;
+    const found = events.isLatestFirst ? await events.fresh(signal) : [];
+    if (events !== this.events) return;
     if (found === null) {
       await this.#start();
       return;
     }
-    this.list.prepend(...this.#rows(found));
-    this.#tell();
+    this.#insert(this.#rows(found));
+    this.#expect(counted);
+  }
+
+  /** The latest first, each before the first of the list that is earlier. */
+  #insert(rows) {
+    let place = this.list.firstElementChild;
+    for (const row of rows) {
+      while (place && place.dataset.id > row.dataset.id) place = place.nextElementSibling;
+      this.list.insertBefore(row, place);
+    }
+  }
+
+  #expect(events) {
+    this.#expected = events;
+    if (this.events.hasBegun && !this.#loading) this.#tell();
+  }
+
+  /** Whether there is more than the list has come to the end of: later, or with an earlier time. */
+  #misses() {
+    return this.events.isOver && !this.#isFiltered() && this.#expected > this.events.looked;
   }
 
   #tell() {
-    const { size } = this.#known;
+    const size = this.list.childElementCount;
     const { isOver, looked } = this.events;
+    const misses = this.#misses();
     const searched = this.filter.text || this.filter.category.startsWith("not:");
     const shown = many(size, "event");
     const so = isOver ? "all there are" : "there are more";
-    // Others came since, between those that are here or after the last of them.
-    const isBehind = isOver && !this.#isFiltered() && size < this.total;
-    if (isBehind) write(this.status, `${shown} of ${number(this.total)}.`);
-    else if (!size && isOver) write(this.status, this.#isFiltered() ? "No event passes the filter." : "");
+    if (!size && isOver && !misses) write(this.status, this.#isFiltered() ? "No event passes the filter." : "");
+    else if (misses) write(this.status, `${number(size)} of ${many(this.#expected, "event")}.`);
     else if (searched && !isOver) write(this.status, `${shown} among the ${number(looked)} looked through.`);
     else write(this.status, `${shown}, ${so}.`);
-    write(this.more, isBehind ? "Load again" : searched ? "Look further" : "Show more");
-    this.more.hidden = isOver && !isBehind;
+    write(this.more, misses ? "Load again" : searched ? "Look further" : "Show more");
+    this.more.hidden = isOver && !misses;
     this.#order();
   }
 
@@ -136,12 +158,9 @@ class Timeline {
   }
 
   #rows(events) {
-    const unknown = events.filter(({ id }) => !this.#known.has(id));
-    return unknown.map((event) => {
+    return events.map((event) => {
       this.#learn(event.category);
-      const row = this.#row(event);
-      this.#known.set(event.id, row);
-      return row;
+      return this.#row(event);
     });
   }
 
@@ -156,13 +175,13 @@ class Timeline {
   #row(event) {
     const row = document.createElement("li");
     const at = Date.parse(event.timestamp);
-    row.dataset.at = at;
+    Object.assign(row.dataset, { id: event.id, at });
     const details = document.createElement("details");
     const summary = document.createElement("summary");
     const time = document.createElement("time");
     time.dateTime = event.timestamp;
     time.title = exactly(event.timestamp);
-    time.textContent = local(at).slice(11, 23);
+    time.textContent = shortly(at, this.session.span(), 3);
     const what = document.createElement("span");
     what.className = "eye-what";
     what.append(isolated(event.category), " / ", isolated(event.name));

@@ -14,7 +14,6 @@ export class Trail {
     this.clicks = answer.clicks;
     this.views = answer.views;
     this.computedAt = answer.computed_at;
-    this.about = answer;
     this.begins = this.strokes.map((stroke) => stroke.t[0]);
     this.clickTimes = this.clicks.map((click) => click.t);
     this.viewTimes = this.views.map((view) => view.t);

@@ -46,6 +46,11 @@ export function visible(text) {
   return text.replace(INVISIBLE, (mark) => `\\u${mark.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
+/** The same text as display.shorten. */
+export function shorten(text, most) {
+  return text.length <= most ? text : `${text.slice(0, most - 1)}…`;
+}
+
 /** JSON, indented; a list of plain values stays on one line. */
 export function pretty(value, indent = "") {
   if (isPlain(value)) return JSON.stringify(value);
