@@ -8,7 +8,6 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.contrib.auth.models import User
-from django.urls import reverse
 from django.utils.timezone import now
 from playwright.sync_api import Route
 
@@ -432,38 +431,6 @@ class TestTheTimeline:
         shop.send(event(session, category="form", timestamp=at(just_now + 1)))
         boss.wait_for(lambda: listed(boss)[0] == "form / cta click")
         assert len(listed(boss)) == 2
-
-    def test_many_events_of_one_time_stay_while_the_session_is_live(
-        self, boss: Visitor, shop: Sender, worker: Process
-    ) -> None:
-        session = uuid4()
-        moment = at((now() - START).total_seconds() - 20)
-        shop.send(*[event(session, timestamp=moment, data={"n": n}) for n in range(120)])
-        until(lambda: SessionReport.objects.filter(pk=session, events=120).exists())
-        asked: list[str] = []
-        boss.page.on("request", lambda request: asked.append(request.url))
-        boss.open(f"/admin/tracking/session/{session}/change/")
-        boss.wait_for(lambda: len(listed(boss)) >= 50)
-        looks = reverse("session-events", args=[session])
-        assert sum(looks in url for url in asked) == 1
-        boss.page.evaluate("document.querySelector('.eye-timeline li').dataset.first = 1")
-        boss.wait_for(lambda: sum(looks in url for url in asked) >= 6)
-        assert boss.page.locator(".eye-timeline li[data-first]").count() == 1
-
-    def test_an_event_that_comes_late_is_missed_and_can_be_loaded(
-        self, boss: Visitor, shop: Sender, worker: Process
-    ) -> None:
-        session = uuid4()
-        just_now = (now() - START).total_seconds() - 20
-        shop.send(event(session, timestamp=at(just_now)))
-        until(lambda: SessionReport.objects.filter(pk=session).exists())
-        boss.open(f"/admin/tracking/session/{session}/change/")
-        boss.page.wait_for_selector("text=1 event, all there are.")
-        shop.send(event(session, name="late", timestamp=at(just_now - 60)))
-        boss.page.wait_for_selector("text=1 event of 2.")
-        boss.page.click("[data-more]:text('Load again')")
-        boss.page.wait_for_selector("text=2 events, all there are.")
-        assert "page interaction / late" in listed(boss)
 
     @pytest.mark.parametrize("field", ["text", "name"])
     def test_a_filter_that_finds_nothing_yet_finds_what_comes(

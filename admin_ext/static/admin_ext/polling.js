@@ -6,11 +6,6 @@ const REFUSED = "You are signed out, or may no longer see this. Reload the page 
 /** Asking again would not help: who asks is signed out, or it is not theirs to see, or is gone. */
 class Refused extends Error {}
 
-/** What a page says of an error. */
-export function troubleWith(error) {
-  return error instanceof Refused ? REFUSED : AWAY;
-}
-
 /** The response, where it is what was asked for. */
 export function granted(response) {
   if (response.redirected || GONE.includes(response.status)) throw new Refused();

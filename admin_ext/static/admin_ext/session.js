@@ -19,9 +19,6 @@ const MOVING_MS = 5_000;
 // The report's numbers follow less closely than the charts.
 const FACTS_MS = 1_000;
 const LAG_MS = 250;
-// The report of a session that has ended.
-const AWAITED_MS = 60_000;
-const AWAITED_POLL_MS = 2_000;
 const LIVE_MS = 5 * 60_000;
 const SECOND = 1_000;
 // A live session that has just begun is shown on an axis of this length; one that has ended, on this.

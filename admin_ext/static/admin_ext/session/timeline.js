@@ -99,7 +99,6 @@ class Timeline {
       write(this.more, "Try again");
       this.more.hidden = !mayHelp(error);
     }
-    if (!signal.aborted) this.#isLoading = false;
   }
 
   /** While the session is live: what is new comes in, where the latest are first. */
