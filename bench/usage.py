@@ -1,6 +1,7 @@
 """What processes use, from /proc: a group is a process with all its descendants."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from time import perf_counter
 
@@ -42,8 +43,11 @@ def tree(pid: int) -> list[int]:
 
 
 def children(pid: int) -> list[int]:
-    tasks = (PROC / str(pid) / "task").glob("*/children")
-    return [int(child) for task in tasks for child in task.read_text().split()]
+    found: list[int] = []
+    for task in (PROC / str(pid) / "task").glob("*/children"):
+        with suppress(OSError):  # it has ended meanwhile
+            found += map(int, task.read_text().split())
+    return found
 
 
 def cpu_seconds(pids: list[int]) -> float:

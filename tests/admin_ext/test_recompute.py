@@ -110,7 +110,7 @@ def test_a_form_without_its_token_is_refused(scene: Scene) -> None:
 
 def test_too_many_at_once_are_refused_with_a_word(operator: Client, scene: Scene) -> None:
     Session.objects.bulk_create(Session(id=uuid4()) for _ in range(MOST_AT_ONCE))
-    everything = selected(scene.session, select_across="1", index="0", confirmed="1")
+    everything = selected(scene.session, select_across="1", index="0")
     page = operator.post(reverse(LISTS[0]), everything, follow=True)
     assert "At most 100 reports at once. Select fewer." in page.content.decode()
 
