@@ -5,9 +5,9 @@
 
 import { many, number, write } from "./session/words.js";
 import { shape } from "./sparkline.js";
+import { LIVE_MS } from "./times.js";
 
 const SECOND = 1_000;
-const LIVE_MS = 5 * 60 * SECOND;
 // Who neither moves the pointer over the list nor presses a key in it for so long just looks on.
 const HOLD_MS = 8 * SECOND;
 const SLIDE = { duration: 260, easing: "ease-out" };

@@ -10,7 +10,7 @@ import { Series } from "./session/series.js";
 import { startTimeline } from "./session/timeline.js";
 import { startTips } from "./session/tips.js";
 import { number, shorten, shown, visible, write } from "./session/words.js";
-import { exactly, local } from "./times.js";
+import { exactly, LIVE_MS, local } from "./times.js";
 
 const POLL_MS = 500;
 // While something moves: what is new is to be drawn within a second of its movement.
@@ -19,7 +19,6 @@ const MOVING_MS = 5_000;
 // The report's numbers follow less closely than the charts.
 const FACTS_MS = 1_000;
 const LAG_MS = 250;
-const LIVE_MS = 5 * 60_000;
 const SECOND = 1_000;
 // A live session that has just begun is shown on an axis of this length; one that has ended, on this.
 const SHORTEST_LIVE_MS = 60_000;

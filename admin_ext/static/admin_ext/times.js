@@ -2,6 +2,9 @@
 
 export const ZONE = document.querySelector("[data-zone]")?.dataset.zone ?? "UTC";
 
+/** A session is live for so long after its last event: LIVE_FOR in queries.py. */
+export const LIVE_MS = 5 * 60_000;
+
 const DAY = 86_400_000;
 const two = { month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit" };
 const format = new Intl.DateTimeFormat("en", {
