@@ -210,20 +210,6 @@ class ReadOnlyAdmin(ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer(*self.list_defer)
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """The rows are drawn before the templates around them.
-
-        Those call each other some hundred deep, where CPython needs another piece of memory for its
-        stack: each of ten thousand small calls would take one and give it back.
-        """
-        response = super().changelist_view(request, extra_context)
-        context = getattr(response, "context_data", None) or {}
-        if "cl" in context:
-            context["cl"].rows  # noqa: B018
-        return response
-
     def changeform_view(
         self,
         request: HttpRequest,

@@ -23,6 +23,7 @@ from django.urls import set_script_prefix
 
 from config.charset import decodable
 from config.pulse import Pulse
+from config.roomy import roomy
 from tracking import metrics
 from tracking.api import lane
 from tracking.api.bodies import SECRET_LIMIT, content_length
@@ -106,6 +107,7 @@ class Front:
     async def _in_lane_thread[T](self, work: Callable[..., T], *args: Any) -> T:
         return await _within(self.lane_threads, work, *args)
 
+    @roomy
     def _respond(self, request: ASGIRequest) -> HttpResponseBase:
         """All of Django's part, in one thread, which is what database connections belong to."""
         set_script_prefix(request.script_name or "/")
