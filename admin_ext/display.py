@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from operator import attrgetter
 from typing import Any
 
@@ -72,10 +73,13 @@ def pretty(value: Any) -> SafeString:
 def number(value: float | None, unit: str = "", digits: int = 0) -> SafeString | str:
     if value is None:
         return EMPTY
-    shown = f"{value:,.{digits}f}"
-    if not unit:
-        return shown
-    return format_html('{}<span class="eye-unit">{}</span>', shown, unit)
+    shown = SafeString(f"{value:,.{digits}f}")
+    return shown + unit_of(unit) if unit else shown
+
+
+@cache
+def unit_of(unit: str) -> SafeString:
+    return format_html('<span class="eye-unit">{}</span>', unit)
 
 
 def moment(value: datetime | None) -> SafeString | str:

@@ -8,6 +8,7 @@ from django.core.wsgi import get_wsgi_application
 
 from config import scoreboard
 from config.charset import decodable
+from config.roomy import roomy
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -15,6 +16,7 @@ scoreboard.share(os.environ)  # before the apps import prometheus_client
 django = get_wsgi_application()
 
 
+@roomy
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     if content_type := environ.get("CONTENT_TYPE"):
         environ["CONTENT_TYPE"] = decodable(content_type.encode("latin-1")).decode("latin-1")
