@@ -140,6 +140,7 @@ class BigList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         """Ids first: what is not on the page is then neither joined nor read but in an index."""
+        self.page_num = min(max(self.page_num, 1), self.model_admin.paginator.MOST_PAGES)
         super().get_results(request)
         rows = self.apply_select_related(self.root_queryset)
         page = rows.filter(pk__in=self.result_list.values("pk"))

@@ -138,8 +138,9 @@ class InfinitePaginator(BasePaginator):
     """Pages without counting the rows. (Unfold's templates know it by this name.)"""
 
     template_name = "admin/eye/pages.html"
-    # OFFSET walks over all it skips: who wants older rows narrows the list down.
-    MOST_PAGES = 1_000
+    # OFFSET walks over all it skips, and may have to look each up in another table: who wants rows
+    # beyond these narrows the list down.
+    MOST_PAGES = 200
 
     @property
     def count(self) -> int:

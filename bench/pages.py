@@ -36,7 +36,7 @@ OF_SESSIONS = (
     TWO_HOURS,
     f"{TWO_HOURS}&application=2",
     f"{TWO_HOURS}&o=-distance_px",
-    "?p=500",
+    "?p=200",
     "?q=ab",
     "?period=24h",
     "?application=2",
@@ -55,7 +55,7 @@ OF_SESSIONS = (
     "?o=distance_px",
     "?o=-speed_p95&period=7d",
     "?o=-duration_ms&application=2",
-    "?o=-distance_px&p=500",
+    "?o=-distance_px&p=200",
 )
 PAGES = {
     "/admin/": (
@@ -76,7 +76,7 @@ PAGES = {
     EVENTS: (
         "",
         TWO_HOURS,
-        "?p=900",
+        "?p=200",
         "?o=timestamp",
         "?period=24h",
         "?application=2",
@@ -86,7 +86,7 @@ PAGES = {
     ),
     ERRORS: ("", TWO_HOURS, "?resolved=no", "?code=type", "?application=2"),
     "/admin/tracking/receipt/": ("", "?period=24h", "?p=200"),
-    TASKS: ("", TWO_HOURS, "?status=FAILURE", "?task_name=reports.recompute", "?p=800"),
+    TASKS: ("", TWO_HOURS, "?status=FAILURE", "?task_name=reports.recompute", "?p=200"),
 }
 SESSION_PAGE = "/admin/tracking/session/{}/change/"
 IN_THE_BROWSER = ("/admin/", "/admin/live/", "/admin/errors/", SESSIONS, REPORTS, EVENTS, TASKS)

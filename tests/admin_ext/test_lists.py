@@ -15,6 +15,7 @@ from django.utils.timezone import now
 
 from admin_ext import columns, saved_views
 from admin_ext.counts import rounded
+from admin_ext.kit import InfinitePaginator
 from admin_ext.models import SavedView
 from reports import builder
 from reports.models import SORTED, SessionReport
@@ -301,6 +302,22 @@ def test_pages_are_counted_too(owner: Client, shop: Sender) -> None:
     assert "1–50 of 120 sessions" in first
     assert "101–120 of 120 sessions" in owner.get(SESSIONS, {"p": "3"}).content.decode()
     assert owner.get(SESSIONS, {"p": "9"}).status_code == 200
+
+
+def test_the_last_page_is_the_last_one_asked_for(
+    owner: Client, shop: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.send(*(event(uuid4()) for _ in range(120)))
+    monkeypatch.setattr(InfinitePaginator, "MOST_PAGES", 2)
+    for asked, shows in (
+        ("0", "1–50 of"),
+        ("-3", "1–50 of"),
+        ("2", "51–100 of"),
+        ("9", "51–100 of"),
+    ):
+        page = owner.get(SESSIONS, {"p": asked, "o": "-last_at"}).content.decode()
+        assert shows in page, asked
+        assert ("For more, narrow the list down." in page) == (shows == "51–100 of")
 
 
 def test_an_estimate_says_no_more_than_it_knows() -> None:
